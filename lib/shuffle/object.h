@@ -1,0 +1,49 @@
+/* Shuffle objects: a header, blocks by partition in one or more runs, an index, a trailer.
+ * Written once through the store, or, if small and wanted so, kept as bytes. */
+#ifndef SHUFFLE_OBJECT_H
+#define SHUFFLE_OBJECT_H
+
+#include "shuffle/block.h"
+#include "shuffle/env.h"
+
+typedef struct object_ids {
+    uint64_t context;
+    uint32_t stage, task, leg;
+    uint64_t attempt;
+} object_ids;
+
+/* What the index says of one extent: consecutive blocks of one partition, one (sorted) run. */
+typedef struct index_extent {
+    uint32_t partition;
+    uint64_t offset, stored, raw, records;
+    uint32_t max_raw;
+} index_extent;
+
+typedef struct shuffle_index {
+    uint32_t partitions;
+    index_extent *extents; /* by (partition, run) */
+    uint32_t count;
+    uint64_t fingerprint;  /* over each partition's record count and content digest */
+} shuffle_index;
+int shuffle_index_encode(const shuffle_index *x, buf *out);
+int shuffle_index_decode(const void *data, size_t size, shuffle_index *x, sdf_error **err);
+void shuffle_index_clear(shuffle_index *x);
+
+typedef struct object_writer object_writer;
+/* inline_limit > 0: the object is not put in the store if it stays within so many bytes. */
+int object_writer_open(object_writer **w, task_env *env, const object_ids *ids, uint32_t partitions,
+                       type_kind key, type_kind value, uint64_t inline_limit, sdf_error **err);
+/* Records of one partition; partitions ascend within a run. */
+int object_writer_add(object_writer *w, uint32_t partition, const sdf_column *keys, const sdf_column *values, size_t first, size_t count, sdf_error **err);
+int object_writer_add_one(object_writer *w, uint32_t partition, const sdf_slice *key, const sdf_slice *value, sdf_error **err);
+/* The next records start a new run: their partitions begin again at 0. */
+int object_writer_end_run(object_writer *w, sdf_error **err);
+uint64_t object_writer_records(const object_writer *w);
+/* Makes it visible. *index: filled in, the caller clears it. inline_bytes: the whole object if it stayed inline, else left empty. Frees w, on failure too. */
+int object_writer_commit(object_writer *w, shuffle_index *index, buf *inline_bytes, uint64_t *object_bytes, sdf_error **err);
+void object_writer_abort(object_writer *w);
+
+/* Reads the index of a whole object (in bytes, or from the store): for results and tools. */
+int object_read_index(const void *data, size_t size, const object_ids *expect, shuffle_index *x, sdf_error **err);
+
+#endif

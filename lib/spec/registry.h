@@ -1,0 +1,42 @@
+/* The table of registered functions, and the program id that digests it. Process-wide. */
+#ifndef SPEC_REGISTRY_H
+#define SPEC_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <sdf/function.h>
+
+typedef enum function_kind {
+    FUNCTION_MAP,
+    FUNCTION_FILTER,
+    FUNCTION_BATCH,
+    FUNCTION_GROUP,
+    FUNCTION_REDUCE,
+    FUNCTION_AGGREGATOR
+} function_kind;
+
+/* Never freed or moved once registered. Types are canonical or NULL. */
+typedef struct function {
+    sdf_function def;
+    sdf_aggregator aggregator; /* if kind is FUNCTION_AGGREGATOR */
+    function_kind kind;
+    bool builtin;
+} function;
+
+/* Adds the library's own functions (names begin with "sdf."); idempotent per name. */
+int registry_add_builtins(const sdf_function *table, size_t count, sdf_error **err);
+
+/* By exact name, or, if that is none, by name and "." and the kind of value_type ("sdf.sum" over "i64" finds
+ * "sdf.sum.i64"). NULL and *err (with the nearest name) if there is none. value_type may be NULL. */
+const function *registry_find(const char *name, const char *value_type, sdf_error **err);
+
+/* No registration from now on. Returns the first remembered failure of sdf_register_or_remember, once set. */
+int registry_freeze(sdf_error **err);
+
+/* One line a function, "name version in_key in_value out_key out_value kind", sorted: what differs between two programs. malloc'd. */
+char *registry_describe(void);
+/* Says which lines differ between two descriptions, bounded. malloc'd. */
+char *registry_difference(const char *ours, const char *theirs);
+
+#endif

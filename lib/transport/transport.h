@@ -1,0 +1,20 @@
+/* Transports by URI: "threads:N", "process:N[?command=...]", "fault:...", or a registered scheme. */
+#ifndef TRANSPORT_TRANSPORT_H
+#define TRANSPORT_TRANSPORT_H
+
+#include <sdf/sys/transport.h>
+
+typedef struct transport {
+    const sdf_transport_ops *ops;
+    void *self;
+    char *uri;
+} transport;
+
+int transport_open(const char *uri, transport **out, sdf_error **err);
+void transport_close(transport *t); /* destroys; stop it before if it was started. NULL is fine */
+
+/* 1 when this process was started as a worker of process: (the token is there). */
+int transport_process_requested(void);
+int transport_process_main(void); /* the worker's loop; returns the exit code */
+
+#endif
