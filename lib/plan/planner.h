@@ -3,6 +3,7 @@
 #define PLAN_PLANNER_H
 
 #include "plan/lineage.h"
+#include "spec/task.h"
 
 typedef struct planner_config {
     uint32_t partitions;   /* default of shuffles */
