@@ -1,0 +1,80 @@
+/* Operators: batches are pushed from an input through a chain to an output. One task, one thread.
+ *
+ * push    takes a batch; it lives until push returns, and nothing of it may be kept without a copy.
+ * finish  the input is at its end: hand on what is held, then finish the next one. Once.
+ * close   frees; after success and failure alike, once, in any state.
+ * A return of OP_STOP from push says "I need no more" (a limit): the input stops and finishes. */
+#ifndef EXEC_OP_H
+#define EXEC_OP_H
+
+#include <sdf/function.h>
+
+#include "base/batch.h"
+#include "exec/exec.h"
+#include "shuffle/env.h"
+#include "spec/registry.h"
+#include "spec/type.h"
+
+#define OP_STOP 2
+
+typedef struct op op;
+struct op {
+    int (*push)(op *self, const sdf_batch *batch, sdf_error **err);
+    int (*finish)(op *self, sdf_error **err);
+    void (*close)(op *self);
+    op *next; /* NULL for outputs */
+    task_env *env;
+};
+
+static inline int op_push(op *o, const sdf_batch *batch, sdf_error **err)
+{
+    return o->push(o, batch, err);
+}
+static inline int op_finish(op *o, sdf_error **err)
+{
+    return o->finish(o, err);
+}
+
+/* ---- exec/out.c: what functions emit into; collects batches for the next operator ---- */
+/* Batches of at most SDF_BATCH_MAX records go to `next` when full and at out_flush. Copies go into memory of its own, charged to the budget,
+ * reused after each batch. Number columns are collected as fixed columns, others as slices. */
+sdf_out *out_new(task_env *env, op *next, type_kind key, type_kind value, sdf_error **err);
+void out_free(sdf_out *out);
+int out_flush(sdf_out *out, sdf_error **err);   /* SDF_OK, OP_STOP or an error */
+/* Before a function is called with an input batch (views may point into it) and after it came back with `status`: gives the status to go on
+ * with (the downstream error if there is one, else what sdf_fail said, annotated with function and label). */
+void out_enter(sdf_out *out);
+int out_leave(sdf_out *out, int status, const plan_call *call, sdf_error **err);
+uint64_t out_count(const sdf_out *out);          /* records emitted since out_new */
+/* A stand-alone collector of one value, for encode, finish and reduce: out_value_take gives the emitted value (valid until the next
+ * out_value_reset); SDF_E_USER if not exactly one was emitted. */
+sdf_out *out_value_new(task_env *env, type_kind value, sdf_error **err);
+void out_value_reset(sdf_out *out);
+int out_value_take(sdf_out *out, const plan_call *call, sdf_slice *value, sdf_error **err);
+
+/* ---- exec/call.c: a registered function with its opened state ---- */
+typedef struct call {
+    const function *fn;
+    const plan_call *spec;
+    void *state;
+} call;
+/* Finds the function (checking version), opens its state. `value_type` resolves overloads. */
+int call_open(call *c, task_env *env, const plan_call *spec, const char *value_type, sdf_error **err);
+void call_close(call *c);
+/* SDF_E_USER (or what the function returned) with function, operator and message. */
+int call_failed(const call *c, int status, const char *message, sdf_error **err);
+
+/* ---- exec/aggregate.c: a uniform aggregator over registered aggregators and reduce functions ---- */
+/* ---- exec/hashtable.c, combine.c, sorter.c, merge.c, group.c: the blocking operators ---- */
+/* Outputs of kind PLAN_OUTPUT_SHUFFLE: with combiner, sorted, or plain; hash, range or forward. They fill in the reply's index, fingerprint, object_bytes, records and samples at finish. */
+int shuffle_output_new(task_env *env, const plan_output *spec, task_reply *reply, exec_result *result, op **out, sdf_error **err);
+/* Inputs of kind PLAN_INPUT_SHUFFLE: read everything, push it into `first`, then finish it. */
+int shuffle_input_run(task_env *env, const plan_input *spec, op *first, sdf_error **err);
+
+/* Tables of built-in functions, registered by exec_register_builtins. */
+extern const sdf_function builtin_aggregators[];
+extern const size_t builtin_aggregator_count;
+extern const sdf_function builtin_functions[];
+extern const size_t builtin_function_count;
+
+#endif
