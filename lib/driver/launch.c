@@ -1,0 +1,174 @@
+/* From a LAUNCH of the scheduler to an invocation: the request, made of the stage's plan, the task's split or
+ * extents, its leg's cuts and the stage's parameter. */
+#include <stdlib.h>
+
+#include "driver/internal.h"
+
+#define PLAN_INLINE_MAX 4096 /* a larger plan goes through the store, once */
+
+/* The cut before this leg, and, if the leg is run again, the one it must end at. */
+static void launch_cuts(const stage *s, const sched_action *action, task_request *q)
+{
+    for (const commit *c = s->commits[action->task]; c; c = c->next) {
+        if (c->leg + 1 == action->leg)
+            q->cut_start = commit_cut(c);
+        if (c->leg == action->leg && action->rerun)
+            q->cut_end = commit_cut(c);
+    }
+}
+
+static int launch_plan(driver *d, stage *s, task_request *q, sdf_error **err)
+{
+    plan_ref *p = s->plan;
+    memcpy(q->plan_hash, p->hash, sizeof q->plan_hash);
+    if (p->json.size <= PLAN_INLINE_MAX) {
+        q->plan_inline = buf_slice(&p->json);
+        return SDF_OK;
+    }
+    if (!p->stored) {
+        char name[TASK_NAME_MAX];
+        task_name_plan(name, d->config.context, p->hash);
+        int rc = store_put(d->config.store, name, p->json.data, p->json.size, err);
+        if (rc)
+            return rc;
+        p->stored = true;
+    }
+    return SDF_OK;
+}
+
+static int launch_input(driver *d, stage *s, const sched_action *action, task_request *q, sdf_error **err)
+{
+    if (s->spec->input.kind != PLAN_INPUT_SHUFFLE) {
+        if (!s->splits)
+            return error_set(err, SDF_E_INTERNAL, "stage %u reads files but has no splits", s->id);
+        q->split = s->splits[action->task];
+        return SDF_OK;
+    }
+    stage *from = stage_find(d, s->spec->input.source);
+    if (!from)
+        return error_set(err, SDF_E_INTERNAL, "stage %u reads stage %u, which is gone", s->id, s->spec->input.source);
+    const task_extent *x;
+    int rc = stage_extents(d, from, s->spec->first_task + action->task, &x, &q->extent_count, err);
+    q->extents = (task_extent *)x; /* only read while encoding */
+    return rc;
+}
+
+static void launch_limits(driver *d, const stage *s, const sched_action *action, task_request *q)
+{
+    int64_t now = driver_now(d);
+    q->memory = d->slot_memory;
+    q->block_bytes = d->block_bytes;
+    q->inline_limit = d->config.inline_limit;
+    if (d->limits.max_response && q->inline_limit > d->limits.max_response / 4)
+        q->inline_limit = d->limits.max_response / 4;
+    q->lease_ms = action->lease_ms ? now + action->lease_ms : 0;
+    if (s->spec->resumable) {
+        q->cut_ms = d->config.cut_after_ms ? now + d->config.cut_after_ms : 0;
+        q->cut_records = d->config.cut_records;
+    }
+    q->limit = s->limit;
+}
+
+/* A request above the transport's limit leaves its list of extents in the store. */
+static int launch_shrink(driver *d, task_request *q, buf *out, sdf_error **err)
+{
+    char name[TASK_NAME_MAX];
+    task_name_side(name, q->context, q->stage, q->task, q->leg, q->attempt, "extents");
+    buf list = BUF_EMPTY;
+    int rc = task_extents_encode(q->extents, q->extent_count, &list);
+    if (!rc)
+        rc = store_put(d->config.store, name, list.data, list.size, err);
+    buf_free(&list);
+    if (rc)
+        return rc;
+    q->extents_name = name;
+    q->extent_count = 0;
+    buf_clear(out);
+    if (task_request_encode(q, out))
+        return error_no_memory(err);
+    if (out->size > d->limits.max_request)
+        return error_set(err, SDF_E_LIMIT, "a request of stage %u has %zu bytes; the transport takes %llu", q->stage, out->size,
+                         (unsigned long long)d->limits.max_request);
+    return SDF_OK;
+}
+
+static int launch_request(driver *d, stage *s, const sched_action *action, buf *out, sdf_error **err)
+{
+    task_request q = {
+        .kind = TASK_RUN,
+        .context = d->config.context,
+        .job = action->job,
+        .stage = s->id,
+        .task = s->spec->first_task + action->task,
+        .leg = action->leg,
+        .attempt = action->attempt,
+        .store_uri = d->config.store->uri,
+        .scratch_dir = (char *)(d->config.scratch_dir ? d->config.scratch_dir : ""),
+        .program_id = s->plan->plan->program_id,
+        .splitters = buf_slice(&s->splitters),
+        .extents_name = (char *)"",
+    };
+    launch_limits(d, s, action, &q);
+    launch_cuts(s, action, &q);
+    int rc = launch_plan(d, s, &q, err);
+    if (!rc)
+        rc = launch_input(d, s, action, &q, err);
+    if (rc)
+        return rc;
+    if (task_request_encode(&q, out))
+        return error_no_memory(err);
+    if (d->limits.max_request && out->size > d->limits.max_request)
+        return launch_shrink(d, &q, out, err);
+    return SDF_OK;
+}
+
+/* It never got to a worker. */
+static void launch_failed(driver *d, stage *s, attempt *a, const sched_action *action, sdf_error *error)
+{
+    sched_event e = {.kind = SCHED_FAILED, .attempt = action->attempt, .failure = outcome_class(sdf_error_code(error))};
+    error_where(&error, action->stage, action->task, (int64_t)action->attempt);
+    if (s)
+        stage_keep_error(s, action->attempt, error);
+    else
+        sdf_error_free(error);
+    if (a)
+        attempt_remove(d, a);
+    d->totals.failed_attempts++;
+    push_event(d, &e);
+}
+
+void launch_attempt(driver *d, const sched_action *action)
+{
+    sdf_error *error = NULL;
+    stage *s = stage_find(d, action->stage);
+    attempt *a = attempt_add(d, action->attempt);
+    if (!s || !a || !s->spec) {
+        error_set(&error, a ? SDF_E_INTERNAL : SDF_E_NO_MEMORY, "stage %u can't be launched", action->stage);
+        launch_failed(d, s, a, action, error);
+        return;
+    }
+    a->stage = s->id;
+    a->task = action->task;
+    a->leg = action->leg;
+    int rc = launch_request(d, s, action, &a->request, &error);
+    if (!rc) {
+        sdf_slice request = buf_slice(&a->request);
+        rc = d->config.transport->ops->submit(d->config.transport->self, a->id, &request, action->lease_ms, &error);
+    }
+    if (rc == SDF_E_BUSY) {
+        sched_event e = {.kind = SCHED_REFUSED, .attempt = action->attempt};
+        sdf_error_free(error);
+        attempt_remove(d, a);
+        push_event(d, &e);
+        return;
+    }
+    if (rc) {
+        if (!error)
+            error_set(&error, rc, "the transport did not take a task and gave no reason");
+        launch_failed(d, s, a, action, error);
+        return;
+    }
+    d->totals.attempts++;
+    sched_event e = {.kind = SCHED_STARTED, .attempt = action->attempt};
+    push_event(d, &e);
+}
