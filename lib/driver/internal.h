@@ -106,6 +106,7 @@ struct driver {
 /* ---- stages.c ---- */
 stage *stage_find(const driver *d, uint32_t id);
 int stage_insert(driver *d, stage *s, sdf_error **err);
+void stage_remove(driver *d, uint32_t id); /* forgets it, and the object the driver made for it */
 void stage_free(stage *s);
 void stage_forget_extents(stage *s);
 void plan_ref_drop(plan_ref *p);
@@ -134,6 +135,8 @@ failure_class outcome_class(int status);
 job *job_find(const driver *d, uint32_t id);
 void job_commit_counted(driver *d, const stage *s, const task_metrics *m); /* a commit was installed */
 void job_task_done(driver *d, stage *s, uint32_t task);
+void job_task_undone(driver *d, stage *s); /* a commit rolled back */
+void jobs_fail(driver *d, uint32_t stage_id, sdf_error *error); /* all that need the stage; takes error */
 void job_progress(driver *d, job *j, bool now);
 void job_end(driver *d, job *j, int status, sdf_error *err); /* takes err; removes j */
 

@@ -38,6 +38,20 @@ int stage_insert(driver *d, stage *s, sdf_error **err)
     return SDF_OK;
 }
 
+void stage_remove(driver *d, uint32_t id)
+{
+    stage *s = stage_find(d, id);
+    if (!s)
+        return;
+    if (!s->spec) {
+        char name[TASK_NAME_MAX];
+        task_name_object(name, d->config.context, id, 0, 0, 0);
+        garbage_add(d, name);
+    }
+    d->stages[id] = NULL;
+    stage_free(s);
+}
+
 static void commits_free(commit *c)
 {
     while (c) {

@@ -1,0 +1,231 @@
+/* Does what the scheduler says: one function an action, a table over their kinds. */
+#include <stdlib.h>
+
+#include "driver/internal.h"
+
+#define GARBAGE_MAX 256 /* names removed in one call of the store */
+
+void push_event(driver *d, const sched_event *e)
+{
+    if (d->queue_count == d->queue_capacity) {
+        uint32_t capacity = d->queue_capacity ? d->queue_capacity * 2 : 256;
+        sched_event *grown = malloc(capacity * sizeof *grown);
+        if (!grown) {
+            d->failed = SDF_E_NO_MEMORY;
+            return;
+        }
+        for (uint32_t i = 0; i < d->queue_count; i++)
+            grown[i] = d->queue[(d->queue_head + i) % d->queue_capacity];
+        free(d->queue);
+        d->queue = grown;
+        d->queue_head = 0;
+        d->queue_capacity = capacity;
+    }
+    d->queue[(d->queue_head + d->queue_count++) % d->queue_capacity] = *e;
+}
+
+/* ---- removal ---- */
+
+void garbage_flush(driver *d)
+{
+    if (!d->garbage_count)
+        return;
+    const char *names[GARBAGE_MAX];
+    for (uint32_t i = 0; i < d->garbage_count; i++)
+        names[i] = d->garbage[i];
+    /* What can't be removed now goes with the context's prefix at its end. */
+    d->config.store->ops->remove(d->config.store->self, names, d->garbage_count, NULL);
+    d->garbage_count = 0;
+}
+
+void garbage_add(driver *d, const char *name)
+{
+    if (!d->garbage && !(d->garbage = malloc(GARBAGE_MAX * sizeof *d->garbage)))
+        return;
+    if (d->garbage_count == GARBAGE_MAX)
+        garbage_flush(d);
+    memcpy(d->garbage[d->garbage_count++], name, TASK_NAME_MAX);
+}
+
+/* Can an attempt of this stage leave objects in the store? (Temporary output files go with their folder.) */
+static bool leaves_objects(const stage *s)
+{
+    if (!s || !s->spec)
+        return true;
+    return s->spec->output.kind == PLAN_OUTPUT_SHUFFLE || s->spec->output.kind == PLAN_OUTPUT_RESULT;
+}
+
+/* ---- actions ---- */
+
+static void do_stop(driver *d, const sched_action *x)
+{
+    attempt *a = attempt_find(d, x->attempt);
+    if (a && !a->answered)
+        d->config.transport->ops->cancel(d->config.transport->self, x->attempt);
+}
+
+/* The journal keeps nothing yet: a record is acknowledged at once, and the commit takes its place. */
+static void do_journal(driver *d, const sched_action *x)
+{
+    stage *s = stage_find(d, x->stage);
+    attempt *a = attempt_find(d, x->attempt);
+    if (s && a && a->candidate) {
+        task_metrics m = a->metrics;
+        stage_install(d, s, x->task, a->candidate);
+        a->candidate = NULL;
+        task_metrics_add(&s->metrics, &m);
+        job_commit_counted(d, s, &m);
+        attempt_remove(d, a);
+    }
+    sched_event e = {.kind = SCHED_JOURNALED, .record = x->record, .attempt = x->attempt, .stage = x->stage};
+    push_event(d, &e);
+}
+
+static void do_discard(driver *d, const sched_action *x)
+{
+    stage *s = stage_find(d, x->stage);
+    attempt *a = attempt_find(d, x->attempt);
+    if (a && a->answered)
+        attempt_remove(d, a);
+    if (!leaves_objects(s))
+        return;
+    uint32_t first = s && s->spec ? s->spec->first_task : 0;
+    char name[TASK_NAME_MAX];
+    task_name_object(name, d->config.context, x->stage, first + x->task, x->leg, x->attempt);
+    garbage_add(d, name);
+    task_name_side(name, d->config.context, x->stage, first + x->task, x->leg, x->attempt, "index");
+    garbage_add(d, name);
+}
+
+static void do_unpublish(driver *d, const sched_action *x)
+{
+    stage *s = stage_find(d, x->stage);
+    if (!s)
+        return;
+    stage_uninstall(s, x->task, x->leg, x->attempt);
+    job_task_undone(d, s);
+}
+
+static void do_bind(driver *d, const sched_action *x)
+{
+    stage *s = stage_find(d, x->stage);
+    if (!s)
+        return;
+    sdf_error *error = NULL;
+    int rc = stage_bind(d, s, &error);
+    if (rc) {
+        error_where(&error, x->stage, -1, -1);
+        jobs_fail(d, x->stage, error);
+        return;
+    }
+    sched_event e = {.kind = SCHED_BOUND, .stage = x->stage};
+    push_event(d, &e);
+}
+
+static void emit_stage(driver *d, stage *s, sdf_event_kind kind)
+{
+    sdf_event *e = event_new(kind);
+    if (!e)
+        return;
+    event_number(e, "stage", s->id);
+    event_number(e, "tasks_total", s->tasks);
+    if (kind == SDF_EVENT_STAGE_FINISHED) {
+        event_number(e, "elapsed_ms", driver_now(d) - s->started_ms);
+        event_number(e, "records_read", (int64_t)(s->metrics.records_in + s->metrics.shuffle_records_in));
+        event_number(e, "bytes_read", (int64_t)s->metrics.bytes_read);
+        event_number(e, "bytes_shuffled", (int64_t)s->metrics.shuffle_bytes_out);
+        event_number(e, "bytes_spilled", (int64_t)s->metrics.spilled_bytes);
+        event_number(e, "peak_memory", (int64_t)s->metrics.peak_memory);
+    }
+    if (s->spec)
+        event_label(e, s->spec->label);
+    driver_emit(d, e);
+}
+
+static void do_stage_started(driver *d, const sched_action *x)
+{
+    stage *s = stage_find(d, x->stage);
+    if (!s)
+        return;
+    s->started_ms = driver_now(d);
+    d->totals.stages++;
+    emit_stage(d, s, SDF_EVENT_STAGE_STARTED);
+}
+
+static void do_stage_done(driver *d, const sched_action *x)
+{
+    stage *s = stage_find(d, x->stage);
+    if (s && s->spec)
+        emit_stage(d, s, SDF_EVENT_STAGE_FINISHED);
+}
+
+static void do_task_done(driver *d, const sched_action *x)
+{
+    stage *s = stage_find(d, x->stage);
+    if (s)
+        job_task_done(d, s, x->task);
+}
+
+static void do_job_done(driver *d, const sched_action *x)
+{
+    job *j = job_find(d, x->job);
+    if (j)
+        job_end(d, j, SDF_OK, NULL);
+}
+
+static void do_job_failed(driver *d, const sched_action *x)
+{
+    job *j = job_find(d, x->job);
+    if (!j)
+        return;
+    stage *s = stage_find(d, x->stage);
+    const sdf_error *kept = s && x->attempt ? stage_error(s, x->attempt) : NULL;
+    sdf_error *error = kept ? error_copy(kept) : NULL;
+    if (!error && x->status == SDF_E_NONDETERMINISTIC) {
+        error_set(&error, x->status, "a rerun of %s gave other records than its first run, after results had been handed out",
+                  s && s->spec ? s->spec->label : "a stage");
+        error_hint(&error, "make its functions depend on their input only (no time, random numbers or order of threads)");
+        error_where(&error, x->stage, -1, -1);
+    } else if (!error) {
+        error_set(&error, x->status, "stage %u failed", x->stage);
+        error_where(&error, x->stage, -1, -1);
+    }
+    job_end(d, j, x->status, error);
+}
+
+static void do_timer(driver *d, const sched_action *x)
+{
+    d->timer_ms = x->at_ms;
+}
+
+static void (*const doers[])(driver *d, const sched_action *x) = {
+    [SCHED_LAUNCH] = launch_attempt,
+    [SCHED_STOP] = do_stop,
+    [SCHED_JOURNAL] = do_journal,
+    [SCHED_DISCARD] = do_discard,
+    [SCHED_UNPUBLISH] = do_unpublish,
+    [SCHED_BIND] = do_bind,
+    [SCHED_STAGE_STARTED] = do_stage_started,
+    [SCHED_STAGE_DONE] = do_stage_done,
+    [SCHED_TASK_DONE] = do_task_done,
+    [SCHED_JOB_DONE] = do_job_done,
+    [SCHED_JOB_FAILED] = do_job_failed,
+    [SCHED_TIMER] = do_timer,
+};
+
+void pump(driver *d)
+{
+    while (d->queue_count && !d->failed) {
+        sched_event e = d->queue[d->queue_head];
+        d->queue_head = (d->queue_head + 1) % d->queue_capacity;
+        d->queue_count--;
+        const sched_action *actions;
+        size_t count;
+        d->failed = sched_on_event(d->sched, &e, driver_now(d), &actions, &count);
+        for (size_t i = 0; !d->failed && i < count; i++)
+            doers[actions[i].kind](d, &actions[i]);
+        if (e.kind == SCHED_DROP)
+            stage_remove(d, e.stage);
+    }
+    garbage_flush(d);
+}

@@ -1,0 +1,327 @@
+/* The driver's life: made, fed with plans, stepped, freed. */
+#include <stdlib.h>
+
+#include "driver/internal.h"
+#include <sdf/function.h>
+
+#include "base/hash.h"
+#include "shuffle/object.h"
+
+int64_t driver_now(const driver *d)
+{
+    return timebase_now(d->config.clock);
+}
+
+void driver_emit(driver *d, sdf_event *e)
+{
+    if (!d->config.on_event) {
+        event_free(e);
+        return;
+    }
+    event_number(e, "time_ms", driver_now(d));
+    d->config.on_event(d->config.user, e);
+}
+
+static void host_warn(void *host, const char *message)
+{
+    sdf_event *e = event_new(SDF_EVENT_WARNING);
+    if (!e)
+        return;
+    event_message(e, message);
+    driver_emit(host, e);
+}
+
+static const char *scope_name(uint32_t scope)
+{
+    return scope == SDF_SCOPE_PROCESS ? "this process" : scope == SDF_SCOPE_HOST ? "this machine" : "any machine";
+}
+
+static int check_scope(const driver *d, sdf_error **err)
+{
+    uint32_t reach = store_scope(d->config.store);
+    if (reach >= d->limits.scope)
+        return SDF_OK;
+    error_set(err, SDF_E_SCOPE, "workers of \"%s\" can't reach the store \"%s\": it is seen by %s only, and they run on %s",
+              d->config.transport->uri, d->config.store->uri, scope_name(reach),
+              d->limits.scope == SDF_SCOPE_HOST ? "this machine in processes of their own" : "other machines");
+    error_hint(err, d->limits.scope == SDF_SCOPE_HOST ? "use a store such as file:DIR, or the transport threads:N"
+                                                       : "use a store that all of them reach, or file:DIR?shared=1 on a shared mount");
+    return SDF_E_SCOPE;
+}
+
+/* Blocks are small enough that a merge of many runs fits a small slot, and large enough to compress well in a large one. */
+static uint32_t choose_block_bytes(uint64_t slot_memory)
+{
+    uint64_t bytes = slot_memory / 512;
+    return bytes < 8192 ? 8192 : bytes > (128u << 10) ? 128u << 10 : (uint32_t)bytes;
+}
+
+static int driver_start(driver *d, sdf_error **err)
+{
+    const transport *t = d->config.transport;
+    d->limits.struct_size = sizeof d->limits;
+    int rc = t->ops->limits(t->self, &d->limits, err);
+    if (!rc)
+        rc = check_scope(d, err);
+    if (rc)
+        return rc;
+    uint32_t slots = d->limits.slots_per_process ? d->limits.slots_per_process : 1;
+    d->slot_memory = d->config.memory / slots;
+    d->block_bytes = d->config.block_bytes ? d->config.block_bytes : choose_block_bytes(d->slot_memory);
+    if (!d->config.sched.concurrency || d->config.sched.concurrency > d->limits.concurrency)
+        d->config.sched.concurrency = d->limits.concurrency;
+    if (d->limits.max_duration_ms && (!d->config.sched.task_timeout_ms || d->config.sched.task_timeout_ms > d->limits.max_duration_ms))
+        d->config.sched.task_timeout_ms = d->limits.max_duration_ms;
+    d->sched = sched_new(&d->config.sched);
+    if (!d->sched)
+        return error_no_memory(err);
+    d->host = (sdf_transport_host){
+        .struct_size = sizeof d->host,
+        .host = d,
+        .done = outcome_done,
+        .warn = host_warn,
+        .memory = d->config.memory,
+        .scratch_dir = d->config.scratch_dir,
+        .store_uri = d->config.store->uri,
+        .store = d->config.store,
+        .program_id = sdf_program_id(),
+    };
+    return t->ops->start(t->self, &d->host, err);
+}
+
+int driver_new(const driver_config *config, driver **out, sdf_error **err)
+{
+    driver *d = calloc(1, sizeof *d);
+    if (!d)
+        return error_no_memory(err);
+    d->config = *config;
+    int rc = driver_start(d, err);
+    if (rc) {
+        sched_free(d->sched);
+        free(d);
+        return rc;
+    }
+    *out = d;
+    return SDF_OK;
+}
+
+/* ---- plans and stages ---- */
+
+static int plan_ref_new(plan *p, plan_ref **out, sdf_error **err)
+{
+    plan_ref *ref = calloc(1, sizeof *ref);
+    if (!ref)
+        return error_no_memory(err);
+    int rc = plan_encode(p, &ref->json, err);
+    if (rc) {
+        buf_free(&ref->json);
+        free(ref);
+        return rc;
+    }
+    hash_hex128(ref->json.data, ref->json.size, ref->hash);
+    ref->plan = p;
+    ref->refs = 1;
+    *out = ref;
+    return SDF_OK;
+}
+
+static int schedule_stage(driver *d, const stage *s, sdf_error **err)
+{
+    const plan_stage *spec = s->spec;
+    sched_stage x = {.id = s->id, .tasks = s->tasks, .done = !spec};
+    if (spec) {
+        x.parents = &spec->input.source;
+        x.parent_count = spec->input.kind == PLAN_INPUT_SHUFFLE;
+        x.bind = spec->sampled_by;
+        x.publishes = spec->output.kind == PLAN_OUTPUT_FILE || spec->output.kind == PLAN_OUTPUT_RESULT;
+    }
+    int rc = sched_add_stage(d->sched, &x);
+    return rc ? error_set(err, rc, "stage %u can't be scheduled", s->id) : SDF_OK;
+}
+
+static int add_stage(driver *d, uint32_t id, uint32_t tasks, const plan_stage *spec, plan_ref *ref, stage **out, sdf_error **err)
+{
+    stage *s = calloc(1, sizeof *s);
+    if (!s)
+        return error_no_memory(err);
+    s->id = id;
+    s->tasks = tasks;
+    s->spec = spec;
+    s->limit = UINT64_MAX;
+    s->partitions = spec ? spec->output.partitions : 0;
+    s->commits = calloc(tasks ? tasks : 1, sizeof *s->commits);
+    int rc = s->commits ? stage_insert(d, s, err) : error_no_memory(err);
+    if (rc) {
+        stage_free(s);
+        return rc;
+    }
+    if (ref) {
+        s->plan = ref;
+        ref->refs++;
+    }
+    *out = s;
+    return SDF_OK;
+}
+
+int driver_add_plan(driver *d, plan *p, task_split **splits, sdf_error **err)
+{
+    plan_ref *ref;
+    int rc = plan_ref_new(p, &ref, err);
+    if (rc)
+        return rc;
+    uint32_t added = 0;
+    for (; added < p->stage_count && !rc; added++) {
+        const plan_stage *spec = &p->stages[added];
+        stage *s;
+        rc = add_stage(d, spec->id, spec->tasks, spec, ref, &s, err);
+        if (!rc)
+            rc = schedule_stage(d, s, err);
+    }
+    if (rc) {
+        for (uint32_t i = 0; i < added; i++) {
+            sched_event e = {.kind = SCHED_DROP, .stage = p->stages[i].id};
+            push_event(d, &e);
+        }
+        ref->plan = NULL; /* the caller's still */
+        plan_ref_drop(ref);
+        return rc;
+    }
+    for (uint32_t i = 0; i < p->stage_count; i++) {
+        stage_find(d, p->stages[i].id)->splits = splits ? splits[i] : NULL;
+        if (splits)
+            splits[i] = NULL;
+    }
+    plan_ref_drop(ref);
+    return SDF_OK;
+}
+
+/* The object's own index, as the one commit of the stage's one task. */
+static int install_object(driver *d, stage *s, const void *object, size_t size, sdf_error **err)
+{
+    object_ids ids = {d->config.context, s->id, 0, 0, 0};
+    shuffle_index x;
+    int rc = object_read_index(object, size, &ids, &x, err);
+    if (rc)
+        return rc;
+    s->partitions = x.partitions;
+    buf encoded = BUF_EMPTY;
+    commit *c = NULL;
+    rc = shuffle_index_encode(&x, &encoded);
+    if (rc) {
+        error_no_memory(err);
+    } else {
+        task_reply r = {.index = buf_slice(&encoded), .object_bytes = size};
+        rc = commit_new(d, &r, &c, err);
+    }
+    if (!rc)
+        stage_install(d, s, 0, c);
+    shuffle_index_clear(&x);
+    buf_free(&encoded);
+    return rc;
+}
+
+int driver_add_object(driver *d, uint32_t id, const void *object, size_t size, sdf_error **err)
+{
+    char name[TASK_NAME_MAX];
+    task_name_object(name, d->config.context, id, 0, 0, 0);
+    stage *s;
+    int rc = add_stage(d, id, 1, NULL, NULL, &s, err);
+    if (rc)
+        return rc;
+    rc = install_object(d, s, object, size, err);
+    if (!rc)
+        rc = store_put(d->config.store, name, object, size, err);
+    if (!rc)
+        rc = schedule_stage(d, s, err);
+    if (rc)
+        stage_remove(d, id);
+    return rc;
+}
+
+void driver_drop_stage(driver *d, uint32_t id)
+{
+    if (!stage_find(d, id))
+        return;
+    /* The record goes once the DISCARDs of its commits, which need it, are done: see pump. */
+    sched_event e = {.kind = SCHED_DROP, .stage = id};
+    push_event(d, &e);
+}
+
+/* ---- steps ---- */
+
+static int driver_out_of_memory(driver *d, sdf_error **err)
+{
+    while (d->jobs) {
+        sdf_error *error = NULL;
+        error_no_memory(&error);
+        job_end(d, d->jobs, SDF_E_NO_MEMORY, error);
+    }
+    return error_no_memory(err);
+}
+
+int driver_step(driver *d, int timeout_ms, sdf_error **err)
+{
+    pump(d);
+    int64_t now = driver_now(d);
+    if (d->timer_ms && now >= d->timer_ms) {
+        sched_event e = {.kind = SCHED_TICK};
+        d->timer_ms = 0;
+        push_event(d, &e);
+        pump(d);
+    }
+    if (d->failed)
+        return driver_out_of_memory(d, err);
+    if (d->timer_ms) {
+        int64_t left = d->timer_ms - driver_now(d);
+        left = left < 0 ? 0 : left > 60000 ? 60000 : left;
+        if (timeout_ms < 0 || left < timeout_ms)
+            timeout_ms = (int)left;
+    }
+    int rc = d->config.transport->ops->poll(d->config.transport->self, timeout_ms, err);
+    pump(d);
+    if (d->failed)
+        return driver_out_of_memory(d, err);
+    return rc;
+}
+
+void driver_wake(driver *d)
+{
+    d->config.transport->ops->wake(d->config.transport->self);
+}
+
+uint32_t driver_active(const driver *d)
+{
+    return d->active;
+}
+
+void driver_get_totals(const driver *d, driver_totals *t)
+{
+    *t = d->totals;
+}
+
+int driver_free(driver *d)
+{
+    if (!d)
+        return 0;
+    while (d->jobs)
+        driver_cancel(d, d->jobs->spec.id);
+    pump(d);
+    int leaked = d->config.transport->ops->stop(d->config.transport->self);
+    char prefix[TASK_NAME_MAX];
+    task_name_prefix(prefix, d->config.context);
+    store_remove_prefix(d->config.store, prefix, NULL); /* what fails here is what `gc` and lifecycle rules take */
+    for (uint32_t i = 0; i < d->attempt_capacity; i++) {
+        while (d->attempts[i])
+            attempt_remove(d, d->attempts[i]);
+    }
+    for (uint32_t i = 0; i < d->stage_capacity; i++)
+        stage_free(d->stages[i]);
+    sched_free(d->sched);
+    buf_free(&d->scratch);
+    free(d->attempts);
+    free(d->stages);
+    free(d->queue);
+    free(d->garbage);
+    free(d);
+    return leaked;
+}

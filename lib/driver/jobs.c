@@ -1,0 +1,273 @@
+/* Jobs: what they need, how far they are, what they hand to the host, how they end. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "driver/internal.h"
+
+#define PROGRESS_MS 100 /* between two progress events of a job */
+
+job *job_find(const driver *d, uint32_t id)
+{
+    for (job *j = d->jobs; j; j = j->next)
+        if (j->spec.id == id)
+            return j;
+    return NULL;
+}
+
+static bool job_needs(const job *j, uint32_t stage_id)
+{
+    for (uint32_t i = 0; i < j->stage_count; i++)
+        if (j->stages[i] == stage_id)
+            return true;
+    return false;
+}
+
+/* Adds a stage and its ancestors, once each. */
+static int job_add_stage(driver *d, job *j, uint32_t id)
+{
+    if (!id || job_needs(j, id))
+        return SDF_OK;
+    uint32_t *grown = realloc(j->stages, (j->stage_count + 1) * sizeof *grown);
+    if (!grown)
+        return SDF_E_NO_MEMORY;
+    j->stages = grown;
+    j->stages[j->stage_count++] = id;
+    const stage *s = stage_find(d, id);
+    if (!s || !s->spec)
+        return SDF_OK;
+    j->tasks_total += s->tasks;
+    j->tasks_done += s->done;
+    int rc = s->spec->input.kind == PLAN_INPUT_SHUFFLE ? job_add_stage(d, j, s->spec->input.source) : SDF_OK;
+    return rc ? rc : job_add_stage(d, j, s->spec->sampled_by);
+}
+
+static void job_free(job *j)
+{
+    free(j->stages);
+    free(j->label);
+    free(j);
+}
+
+static int job_begin_output(driver *d, stage *s, uint32_t id, sdf_error **err)
+{
+    char token[48];
+    snprintf(token, sizeof token, "%016llx-%u", (unsigned long long)d->config.context, id);
+    return output_begin(s->spec->output.uri, token, &s->output, err);
+}
+
+int driver_submit(driver *d, const driver_job *spec, sdf_error **err)
+{
+    stage *s = stage_find(d, spec->stage);
+    if (!s || !s->spec)
+        return error_set(err, SDF_E_INTERNAL, "job %u wants stage %u, which is not there", spec->id, spec->stage);
+    job *j = calloc(1, sizeof *j);
+    if (!j)
+        return error_no_memory(err);
+    j->spec = *spec;
+    j->label = strdup(spec->label ? spec->label : s->spec->label);
+    j->spec.label = j->label;
+    j->started_ms = driver_now(d);
+    int rc = j->label ? job_add_stage(d, j, spec->stage) : SDF_E_NO_MEMORY;
+    if (rc)
+        error_no_memory(err);
+    else if (s->spec->output.kind == PLAN_OUTPUT_FILE && !s->output)
+        rc = job_begin_output(d, s, spec->id, err);
+    if (rc) {
+        job_free(j);
+        return rc;
+    }
+    s->limit = spec->limit;
+    j->next = d->jobs;
+    d->jobs = j;
+    d->active++;
+    d->totals.jobs++;
+    sdf_event *e = event_new(SDF_EVENT_JOB_STARTED);
+    if (e) {
+        event_number(e, "job", spec->id);
+        event_number(e, "stages", j->stage_count);
+        event_number(e, "tasks_total", j->tasks_total);
+        event_label(e, j->label);
+        driver_emit(d, e);
+    }
+    sched_event event = {.kind = SCHED_JOB, .job = spec->id, .stage = spec->stage};
+    push_event(d, &event);
+    return SDF_OK;
+}
+
+static void job_numbers(const driver *d, const job *j, sdf_event *e)
+{
+    event_number(e, "job", j->spec.id);
+    event_number(e, "tasks_done", j->tasks_done);
+    event_number(e, "tasks_total", j->tasks_total);
+    event_number(e, "records", (int64_t)(j->metrics.records_in + j->metrics.shuffle_records_in));
+    event_number(e, "records_read", (int64_t)j->metrics.records_in);
+    event_number(e, "bytes_read", (int64_t)j->metrics.bytes_read);
+    event_number(e, "bytes_shuffled", (int64_t)j->metrics.shuffle_bytes_out);
+    event_number(e, "bytes_spilled", (int64_t)j->metrics.spilled_bytes);
+    event_number(e, "bytes_written", (int64_t)j->metrics.bytes_written);
+    event_number(e, "peak_memory", (int64_t)j->metrics.peak_memory);
+    event_number(e, "elapsed_ms", driver_now(d) - j->started_ms);
+}
+
+void job_progress(driver *d, job *j, bool now)
+{
+    int64_t time = driver_now(d);
+    if (!now && time - j->progress_ms < PROGRESS_MS)
+        return;
+    j->progress_ms = time;
+    sdf_event *e = event_new(SDF_EVENT_PROGRESS);
+    if (!e)
+        return;
+    job_numbers(d, j, e);
+    event_label(e, j->label);
+    driver_emit(d, e);
+}
+
+void job_commit_counted(driver *d, const stage *s, const task_metrics *m)
+{
+    task_metrics_add(&d->totals.tasks_metrics, m);
+    for (job *j = d->jobs; j; j = j->next)
+        if (job_needs(j, s->id))
+            task_metrics_add(&j->metrics, m);
+}
+
+/* Hands the legs of a finished task to whoever wants this stage; inline bytes are then no longer kept. */
+static void job_parts(driver *d, stage *s, uint32_t task)
+{
+    uint32_t legs = 0;
+    for (const commit *c = s->commits[task]; c; c = c->next)
+        legs++;
+    for (job *j = d->jobs; j; j = j->next) {
+        if (j->spec.stage != s->id || !j->spec.part)
+            continue;
+        for (const commit *c = s->commits[task]; c; c = c->next) {
+            sdf_slice inlined = commit_result(c);
+            driver_part p = {
+                .stage = s->id,
+                .task = s->spec->first_task + task,
+                .leg = c->leg,
+                .legs = legs,
+                .attempt = c->attempt,
+                .records = c->records,
+                .inline_bytes = inlined.size ? inlined.data : NULL,
+                .inline_size = inlined.size,
+                .object_bytes = c->object_bytes,
+            };
+            j->spec.part(j->spec.user, &p);
+        }
+    }
+    for (commit **at = &s->commits[task]; *at; at = &(*at)->next) {
+        if (!(*at)->result_size)
+            continue;
+        (*at)->result_size = 0; /* it is the last part but the file names, which a result has not */
+        commit *shrunk = realloc(*at, sizeof **at + (*at)->cut_size + (*at)->index_size + (*at)->samples_size);
+        if (shrunk)
+            *at = shrunk;
+    }
+}
+
+void jobs_fail(driver *d, uint32_t stage_id, sdf_error *error)
+{
+    for (job *j = d->jobs, *next; j; j = next) {
+        next = j->next;
+        if (!job_needs(j, stage_id))
+            continue;
+        sched_event cancel = {.kind = SCHED_CANCEL, .job = j->spec.id};
+        push_event(d, &cancel);
+        job_end(d, j, sdf_error_code(error), error_copy(error));
+    }
+    sdf_error_free(error);
+}
+
+static int job_publish(driver *d, stage *s, uint32_t task)
+{
+    for (const commit *c = s->commits[task]; c; c = c->next) {
+        sdf_error *error = NULL;
+        if (!s->output || !c->file_temp)
+            continue;
+        int rc = output_publish(s->output, c->file_temp, c->file_final, c->file_bytes, c->records, &error);
+        if (rc) {
+            error_where(&error, s->id, task, (int64_t)c->attempt);
+            jobs_fail(d, s->id, error);
+            return rc;
+        }
+    }
+    return SDF_OK;
+}
+
+void job_task_done(driver *d, stage *s, uint32_t task)
+{
+    s->done++;
+    if (s->spec && s->spec->output.kind == PLAN_OUTPUT_RESULT)
+        job_parts(d, s, task);
+    else if (s->spec && s->spec->output.kind == PLAN_OUTPUT_FILE && job_publish(d, s, task))
+        return;
+    for (job *j = d->jobs; j; j = j->next) {
+        if (!job_needs(j, s->id))
+            continue;
+        j->tasks_done++;
+        job_progress(d, j, false);
+    }
+    d->totals.tasks++;
+}
+
+void job_task_undone(driver *d, stage *s)
+{
+    if (!s->done)
+        return;
+    s->done--;
+    for (job *j = d->jobs; j; j = j->next)
+        if (job_needs(j, s->id) && j->tasks_done)
+            j->tasks_done--;
+}
+
+static void job_finished_event(driver *d, job *j, int status, const sdf_error *err)
+{
+    sdf_event *e = event_new(SDF_EVENT_JOB_FINISHED);
+    if (!e)
+        return;
+    job_numbers(d, j, e);
+    event_number(e, "status", status);
+    event_label(e, j->label);
+    if (err)
+        event_message(e, sdf_error_message(err));
+    driver_emit(d, e);
+}
+
+void job_end(driver *d, job *j, int status, sdf_error *err)
+{
+    stage *s = stage_find(d, j->spec.stage);
+    uint64_t records = 0;
+    if (s && s->output) {
+        if (status == SDF_OK)
+            status = output_finish(s->output, &err);
+        else
+            output_abort(s->output);
+        s->output = NULL;
+    }
+    for (uint32_t t = 0; s && s->commits && t < s->tasks; t++)
+        for (const commit *c = s->commits[t]; c; c = c->next)
+            records += c->records;
+    for (job **at = &d->jobs; *at; at = &(*at)->next) {
+        if (*at == j) {
+            *at = j->next;
+            break;
+        }
+    }
+    d->active--;
+    job_finished_event(d, j, status, err);
+    j->spec.done(j->spec.user, status, err, &j->metrics, records);
+    job_free(j);
+}
+
+void driver_cancel(driver *d, uint32_t id)
+{
+    job *j = job_find(d, id);
+    if (!j)
+        return;
+    sched_event e = {.kind = SCHED_CANCEL, .job = id};
+    push_event(d, &e);
+    sdf_error *error = NULL;
+    error_set(&error, SDF_E_CANCELLED, "job %u was cancelled", id);
+    job_end(d, j, SDF_E_CANCELLED, error);
+}

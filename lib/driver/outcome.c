@@ -1,0 +1,146 @@
+/* What comes back from an invocation, as events for the scheduler. */
+#include <stdlib.h>
+
+#include "driver/internal.h"
+
+failure_class outcome_class(int status)
+{
+    switch (status) {
+    case SDF_OK:
+        return FAILURE_NONE;
+    case SDF_E_THROTTLED:
+        return FAILURE_THROTTLED;
+    case SDF_E_TIMEOUT:
+        return FAILURE_TIMEOUT;
+    case SDF_E_NO_MEMORY:
+        return FAILURE_MEMORY;
+    case SDF_E_LOST:
+    case SDF_E_CANCELLED:
+        return FAILURE_LOST;
+    case SDF_E_USER:
+        return FAILURE_USER;
+    case SDF_E_IO:
+    case SDF_E_BUSY:
+    case SDF_E_CORRUPT: /* of a reply: the next one may come whole */
+        return FAILURE_TRANSIENT;
+    default:
+        return FAILURE_FATAL;
+    }
+}
+
+static void emit_failed(driver *d, const attempt *a, const sdf_error *error, failure_class failure)
+{
+    sdf_event *e = event_new(SDF_EVENT_TASK_FAILED);
+    if (!e)
+        return;
+    event_number(e, "stage", a->stage);
+    event_number(e, "partition", a->task);
+    event_number(e, "attempt", (int64_t)a->id);
+    event_number(e, "failure_class", failure);
+    event_number(e, "code", sdf_error_code(error));
+    event_label(e, sdf_error_operator(error));
+    event_message(e, sdf_error_message(error));
+    driver_emit(d, e);
+}
+
+/* The attempt came to nothing. `r` says more when the worker itself did (else NULL). Takes error. */
+static void outcome_failed(driver *d, attempt *a, failure_class failure, sdf_error *error, const task_reply *r)
+{
+    stage *s = stage_find(d, a->stage);
+    sched_event e = {.kind = SCHED_FAILED, .attempt = a->id, .failure = failure};
+    if (r) {
+        e.bad_stage = r->bad_stage;
+        e.bad_task = r->bad_task;
+        e.bad_leg = r->bad_leg;
+        e.bad_attempt = r->bad_attempt;
+        e.throttled = (uint32_t)r->metrics.store_throttled;
+    }
+    if (!error)
+        error_set(&error, SDF_E_INTERNAL, "a task failed and gave no reason");
+    if (s && s->spec)
+        error_where(&error, a->stage, s->spec->first_task + a->task, (int64_t)a->id);
+    d->totals.failed_attempts++;
+    emit_failed(d, a, error, failure);
+    if (s)
+        stage_keep_error(s, a->id, error);
+    else
+        sdf_error_free(error);
+    attempt_remove(d, a);
+    push_event(d, &e);
+}
+
+static void outcome_replied(driver *d, attempt *a, task_reply *r, const char *log)
+{
+    task_metrics *m = &d->totals.tasks_metrics;
+    if (r->metrics.peak_memory > m->peak_memory)
+        m->peak_memory = r->metrics.peak_memory;
+    if (r->metrics.peak_rss > m->peak_rss)
+        m->peak_rss = r->metrics.peak_rss;
+    if (r->failure != FAILURE_NONE) {
+        sdf_error *error = r->error;
+        r->error = NULL;
+        if (log && *log)
+            error_log_tail(&error, log);
+        outcome_failed(d, a, r->failure, error, r);
+        return;
+    }
+    sdf_error *error = NULL;
+    int rc = commit_new(d, r, &a->candidate, &error);
+    if (rc) {
+        outcome_failed(d, a, outcome_class(rc), error, NULL);
+        return;
+    }
+    a->candidate->leg = a->leg;
+    a->metrics = r->metrics;
+    a->fingerprint = r->fingerprint;
+    buf_free(&a->request);
+    sched_event e = {.kind = SCHED_COMMITTED,
+                     .attempt = a->id,
+                     .fingerprint = r->fingerprint,
+                     .cut = r->cut.size > 0,
+                     .throttled = (uint32_t)r->metrics.store_throttled};
+    push_event(d, &e);
+}
+
+static bool reply_fits(const driver *d, const attempt *a, const task_reply *r)
+{
+    const stage *s = stage_find(d, a->stage);
+    uint32_t first = s && s->spec ? s->spec->first_task : 0;
+    return r->attempt == a->id && r->stage == a->stage && r->task == first + a->task && r->leg == a->leg;
+}
+
+void outcome_done(void *host, const sdf_invocation_result *result)
+{
+    driver *d = host;
+    attempt *a = attempt_find(d, result->id);
+    if (!a || a->answered)
+        return; /* doubled or forgotten: its data goes with the attempt's DISCARD */
+    a->answered = true;
+    sdf_error *error = NULL;
+    if (result->status != SDF_OK) {
+        error_set(&error, result->status, "%s", result->message && *result->message ? result->message : "the transport lost the task");
+        if (result->log && *result->log)
+            error_log_tail(&error, result->log);
+        outcome_failed(d, a, outcome_class(result->status), error, NULL);
+        return;
+    }
+    task_reply r;
+    int rc = task_reply_decode(result->response.data, result->response.size, &r, &error);
+    if (rc) {
+        error_prefix(&error, "reply of a worker");
+        outcome_failed(d, a, rc == SDF_E_VERSION ? FAILURE_FATAL : FAILURE_TRANSIENT, error, NULL);
+        return;
+    }
+    if (!reply_fits(d, a, &r)) {
+        /* A request that was cut short on its way is answered without ids: that answer says why. */
+        error = r.error;
+        r.error = NULL;
+        if (!error)
+            error_set(&error, SDF_E_CORRUPT, "a worker answered for stage %u task %u attempt %llu instead", r.stage, r.task,
+                      (unsigned long long)r.attempt);
+        outcome_failed(d, a, r.failure ? r.failure : FAILURE_TRANSIENT, error, NULL);
+    } else {
+        outcome_replied(d, a, &r, result->log);
+    }
+    task_reply_clear(&r);
+}
