@@ -1,0 +1,248 @@
+/* Options, messages and the summary of the examples. */
+#include "common.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { OPT_TRANSPORT = 256, OPT_STORE, OPT_PARTITIONS, OPT_CONCURRENCY, OPT_MEMORY, OPT_SPLIT, OPT_OUTPUT, OPT_EXPLAIN,
+       OPT_PROGRESS, OPT_SUMMARY, OPT_TOP, OPT_SET, OPT_HELP };
+
+static const struct option options[] = {
+    {"transport", required_argument, NULL, OPT_TRANSPORT},
+    {"store", required_argument, NULL, OPT_STORE},
+    {"partitions", required_argument, NULL, OPT_PARTITIONS},
+    {"concurrency", required_argument, NULL, OPT_CONCURRENCY},
+    {"memory", required_argument, NULL, OPT_MEMORY},
+    {"split", required_argument, NULL, OPT_SPLIT},
+    {"output", required_argument, NULL, OPT_OUTPUT},
+    {"explain", no_argument, NULL, OPT_EXPLAIN},
+    {"progress", no_argument, NULL, OPT_PROGRESS},
+    {"summary", no_argument, NULL, OPT_SUMMARY},
+    {"top", required_argument, NULL, OPT_TOP},
+    {"set", required_argument, NULL, OPT_SET},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static void print_help(const example *x)
+{
+    printf("usage: %s\n\n", x->usage);
+    fputs("  --transport URI    where tasks run: threads:N (default), process:N, ...\n"
+          "  --store URI        where data between stages goes: mem:, file:DIR, ...\n"
+          "  --partitions N     partitions of shuffles and results\n"
+          "  --concurrency N    tasks at once (default: all the transport has)\n"
+          "  --memory BYTES     memory budget of one process, such as 64M\n"
+          "  --split BYTES      size of input splits\n"
+          "  --output URI       folder to write to (default: standard output)\n"
+          "  --explain          print the plan instead of running it\n"
+          "  --progress         progress on standard error even if it is no terminal\n"
+          "  --summary          what the job did, on standard error\n"
+          "  --set NAME=VALUE   any setting:\n",
+          stdout);
+    const char *name, *value, *text;
+    for (size_t i = 0; sdf_property(i, &name, &value, &text) == SDF_OK; i++)
+        printf("      %-16s %s (default: %s)\n", name, text, *value ? value : "none");
+}
+
+int example_fail(sdf_error *err)
+{
+    fprintf(stderr, "error: %s\n", sdf_error_text(err));
+    sdf_error_free(err);
+    return EXAMPLE_FAILED;
+}
+
+static int wrong_usage(const example *x, const char *format, const char *what)
+{
+    fputs("error: ", stderr);
+    fprintf(stderr, format, what);
+    fprintf(stderr, "\nusage: %s (--help for more)\n", x->usage);
+    return EXAMPLE_USAGE;
+}
+
+static int set(example *x, const char *name, const char *value)
+{
+    sdf_error *err = NULL;
+    if (sdf_config_set(x->config, name, value, &err) == SDF_OK)
+        return 0;
+    fprintf(stderr, "error: %s\nusage: %s (--help for more)\n", sdf_error_text(err), x->usage);
+    sdf_error_free(err);
+    return EXAMPLE_USAGE;
+}
+
+static int set_pair(example *x, char *pair)
+{
+    char *value = strchr(pair, '=');
+    if (!value)
+        return wrong_usage(x, "--set wants NAME=VALUE, not \"%s\"", pair);
+    *value++ = 0;
+    return set(x, pair, value);
+}
+
+static int number(const example *x, const char *text, uint32_t *out)
+{
+    char *end;
+    errno = 0;
+    unsigned long v = strtoul(text, &end, 10);
+    if (errno || *end || end == text || *text == '-' || v == 0 || v > 10000000)
+        return wrong_usage(x, "\"%s\" is no number between 1 and 10000000", text);
+    *out = (uint32_t)v;
+    return 0;
+}
+
+static int take_option(example *x, int option, char *value)
+{
+    switch (option) {
+    case OPT_TRANSPORT:
+        x->transport = value;
+        return 0;
+    case OPT_STORE:
+        x->store = value;
+        return 0;
+    case OPT_OUTPUT:
+        x->output = value;
+        return 0;
+    case OPT_PARTITIONS: {
+        int rc = number(x, value, &x->partitions);
+        return rc ? rc : set(x, "partitions", value);
+    }
+    case OPT_CONCURRENCY:
+        return set(x, "concurrency", value);
+    case OPT_MEMORY:
+        return set(x, "memory", value);
+    case OPT_SPLIT:
+        return set(x, "split_bytes", value);
+    case OPT_TOP:
+        return number(x, value, &x->top);
+    case OPT_SET:
+        return set_pair(x, value);
+    case OPT_EXPLAIN:
+        x->explain = 1;
+        return 0;
+    case OPT_PROGRESS:
+        x->progress = 1;
+        return 0;
+    case OPT_SUMMARY:
+        x->summary = 1;
+        return 0;
+    case OPT_HELP:
+        print_help(x);
+        return -1;
+    default:
+        fprintf(stderr, "usage: %s (--help for more)\n", x->usage);
+        return EXAMPLE_USAGE;
+    }
+}
+
+/* Threads share memory; anything else gets a folder of the user's own. */
+static int choose_store(example *x)
+{
+    if (x->store || !x->transport || !strncmp(x->transport, "threads:", 8))
+        return 0;
+    const char *tmp = getenv("TMPDIR");
+    size_t size = strlen(tmp ? tmp : "/tmp") + 48;
+    x->store_made = malloc(size);
+    if (!x->store_made)
+        return EXAMPLE_FAILED;
+    snprintf(x->store_made, size, "file:%s/sdf-store-%ld", tmp ? tmp : "/tmp", (long)getuid());
+    x->store = x->store_made;
+    return 0;
+}
+
+static int open_context(example *x)
+{
+    sdf_error *err = NULL;
+    if (choose_store(x))
+        return EXAMPLE_FAILED;
+    x->context = sdf_context_open(x->transport, x->store, x->config, &err);
+    if (!x->context)
+        return example_fail(err);
+    if (x->progress || isatty(STDERR_FILENO)) {
+        x->bar = sdf_progress_new(STDERR_FILENO);
+        sdf_context_on_event(x->context, sdf_progress_event, x->bar);
+    }
+    return 0;
+}
+
+int example_open(example *x, int argc, char **argv, const char *usage, int min_inputs, int max_inputs)
+{
+    memset(x, 0, sizeof *x);
+    x->usage = usage;
+    x->config = sdf_config_new();
+    int rc = 0, option;
+    while (!rc && (option = getopt_long(argc, argv, "", options, NULL)) != -1)
+        rc = take_option(x, option, optarg);
+    x->inputs = argv + optind;
+    x->input_count = argc - optind;
+    if (!rc && x->input_count < min_inputs)
+        rc = wrong_usage(x, "%s", "no input is named");
+    if (!rc && x->input_count > max_inputs)
+        rc = wrong_usage(x, "\"%s\" is one input too many", x->inputs[max_inputs]);
+    if (!rc)
+        rc = open_context(x);
+    if (rc)
+        example_close(x, rc);
+    return rc;
+}
+
+char *example_uris(const example *x)
+{
+    size_t size = 1;
+    for (int i = 0; i < x->input_count; i++)
+        size += strlen(x->inputs[i]) + 1;
+    char *uris = malloc(size), *at = uris;
+    for (int i = 0; uris && i < x->input_count; i++)
+        at += sprintf(at, i ? "\n%s" : "%s", x->inputs[i]);
+    return uris;
+}
+
+int example_explained(example *x, sdf_rdd *rdd)
+{
+    if (!x->explain)
+        return 0;
+    sdf_error *err = NULL;
+    char *text = sdf_explain(rdd, "text", &err);
+    if (text)
+        fputs(text, stdout);
+    else
+        example_fail(err);
+    sdf_string_free(text);
+    return text ? 1 : -1;
+}
+
+static double metric(example *x, const char *name)
+{
+    uint64_t value = 0;
+    sdf_context_metric(x->context, name, &value);
+    return (double)value;
+}
+
+static void print_summary(example *x)
+{
+    double shuffled = metric(x, "bytes_shuffled"), mb = 1 << 20;
+    fprintf(stderr, "stages %.0f, tasks %.0f", metric(x, "stages"), metric(x, "tasks"));
+    if (metric(x, "failed_attempts") > 0)
+        fprintf(stderr, " (%.0f attempts failed and were run again)", metric(x, "failed_attempts"));
+    fprintf(stderr, "\nrecords read %.0f, bytes read %.2f MB, shuffled %.2f MB, spilled %.2f MB\n", metric(x, "records_read"),
+            metric(x, "bytes_read") / mb, shuffled / mb, metric(x, "bytes_spilled") / mb);
+    fprintf(stderr, "peak memory of a task %.2f MB, time %.3f s\n", metric(x, "peak_memory") / mb, metric(x, "elapsed_ms") / 1000);
+}
+
+int example_close(example *x, int code)
+{
+    if (fflush(stdout) || ferror(stdout)) {
+        if (code == 0) {
+            fprintf(stderr, "error: standard output can't be written: %s\n", strerror(errno));
+            code = EXAMPLE_FAILED;
+        }
+    }
+    if (x->summary && code == 0 && x->context)
+        print_summary(x);
+    sdf_context_close(x->context);
+    sdf_progress_free(x->bar);
+    sdf_config_free(x->config);
+    free(x->store_made);
+    return code == -1 ? 0 : code;
+}
