@@ -1,7 +1,7 @@
 # libserverless-dataflow. `make help` says what there is.
 #
-# Rooms of lib/ are compiled whole; ROOMS="base spec" builds only some of them, and
-# UNIT="base" only their unit tests, while others are under construction.
+# The rooms of lib/ are compiled whole. While one is under construction, ROOMS="base spec" builds only some of them
+# and UNIT="base" only their unit tests.
 
 CC       ?= cc
 CXX      ?= c++
@@ -10,6 +10,7 @@ DESTDIR  ?=
 BUILD    ?= build
 OPT      ?= -O2
 SANITIZE ?=
+INPUT    ?= /usr/share/common-licenses
 
 VERSION  := 0.1.0
 SOVER    := 0
@@ -22,37 +23,155 @@ override BUILD := $(BUILD)/san-$(subst $(comma),-,$(SANITIZE))
 SANFLAGS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -DSDF_SANITIZE=1
 endif
 
-PACKAGES := libcurl libcrypto libcjson liblz4 libxxhash
 CPPFLAGS += -Iinclude -Ilib -D_GNU_SOURCE
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 CFLAGS   += -std=gnu11 $(OPT) -g $(WARN) -fPIC -fvisibility=hidden -pthread -MMD -MP $(SANFLAGS)
-LIBS     := -lcjson -llz4 -lxxhash -pthread -lm
+LIBS     := -lcjson -llz4 -pthread -ldl -lm
 LDFLAGS  += $(SANFLAGS)
 
 LIB_C    := $(sort $(foreach r,$(ROOMS),$(wildcard lib/$(r)/*.c)))
 LIB_O    := $(LIB_C:%.c=$(BUILD)/%.o)
+SHARED   := $(BUILD)/libserverless-dataflow.so.$(VERSION)
+STATIC   := $(BUILD)/libserverless-dataflow.a
 INTERNAL := $(BUILD)/libsdf-internal.a
+PC       := $(BUILD)/serverless-dataflow.pc
+EXAMPLES := $(patsubst examples/%.c,%,$(filter-out examples/common.c,$(wildcard examples/*.c)))
+EXAMPLE_T := $(EXAMPLES:%=$(BUILD)/examples/%)
+PROGRAMS := $(patsubst src/%.c,$(BUILD)/%,$(wildcard src/*.c))
+
 UNIT_C   := $(sort $(foreach u,$(UNIT),$(wildcard tests/unit/$(u)/test_*.c)))
 UNIT_T   := $(UNIT_C:%.c=$(BUILD)/%)
+SIM_C    := $(wildcard tests/sim/*.c)
+SIM      := $(if $(SIM_C),$(BUILD)/tests/sim/sdf-sim)
+HELPER_T := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/programs/*.c))
+BENCH_T  := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 
-.PHONY: all unit clean
-all: $(INTERNAL)
+.PHONY: help all lib examples setup setup-test demo test check unit sim e2e checks bench install uninstall clean
+.DEFAULT_GOAL := all
+
+help:
+	@echo "make            the library (shared and static), the programs and the examples, in $(BUILD)/"
+	@echo "make demo       installs what is missing, builds, counts the words of INPUT=$(INPUT)"
+	@echo "make test       installs what is missing, builds and runs all tests"
+	@echo "make check      the tests alone; unit, sim, e2e, checks are its parts"
+	@echo "make bench      measures; docs/performance.md says what (BENCH_SIZE=small|full)"
+	@echo "make install    into DESTDIR=$(DESTDIR) PREFIX=$(PREFIX); make uninstall takes it away"
+	@echo "make clean      removes $(BUILD)/"
+	@echo "variables: CC CXX OPT=$(OPT) BUILD=$(BUILD) SANITIZE=address,undefined|thread"
+
+all: lib examples $(PROGRAMS)
+lib: $(SHARED) $(STATIC) $(PC)
+examples: $(EXAMPLE_T)
+
+# ---- objects and libraries ----
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(INTERNAL): $(LIB_O)
+	@mkdir -p $(@D)
 	@rm -f $@
 	ar rcs $@ $(LIB_O)
 
+# Only what lib/sdf.map names is seen.
+$(SHARED): $(LIB_O) lib/sdf.map
+	$(CC) -shared $(LDFLAGS) -Wl,-soname,libserverless-dataflow.so.$(SOVER) -Wl,--version-script,lib/sdf.map \
+	    -Wl,--no-undefined -o $@ $(LIB_O) $(LIBS) $(SANFLAGS)
+	ln -sf $(@F) $(BUILD)/libserverless-dataflow.so.$(SOVER)
+	ln -sf $(@F) $(BUILD)/libserverless-dataflow.so
+
+# One object whose hidden names are local, so that the library's own names can't clash with a host's.
+$(STATIC): $(LIB_O)
+	@rm -f $@
+	ld -r -o $(BUILD)/sdf-all.o $(LIB_O)
+	objcopy --localize-hidden $(BUILD)/sdf-all.o
+	ar rcs $@ $(BUILD)/sdf-all.o
+
+$(PC): pkgconfig/serverless-dataflow.pc.in Makefile
+	@mkdir -p $(@D)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
+
+# ---- programs ----
+
+$(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/examples/common.o $(STATIC)
+	$(CC) $(LDFLAGS) -o $@ $< $(BUILD)/examples/common.o $(STATIC) $(LIBS)
+
+$(BUILD)/sdf-%: $(BUILD)/src/sdf-%.o $(STATIC)
+	$(CC) $(LDFLAGS) -rdynamic -o $@ $< -Wl,--whole-archive $(STATIC) -Wl,--no-whole-archive $(LIBS)
+
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(INTERNAL)
-	$(CC) $(LDFLAGS) -o $@ $< $(INTERNAL) $(LIBS) -lcmocka
+	$(CC) $(LDFLAGS) -rdynamic -o $@ $< $(INTERNAL) $(LIBS) -lcmocka
+
+$(SIM): $(SIM_C:%.c=$(BUILD)/%.o) $(INTERNAL)
+	$(CC) $(LDFLAGS) -o $@ $(SIM_C:%.c=$(BUILD)/%.o) $(INTERNAL) $(LIBS)
+
+$(BUILD)/tests/programs/%: $(BUILD)/tests/programs/%.o $(STATIC)
+	$(CC) $(LDFLAGS) -o $@ $< $(STATIC) $(LIBS)
+
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(INTERNAL)
+	$(CC) $(LDFLAGS) -o $@ $< $(INTERNAL) $(LIBS)
+
+# ---- the two commands of a new machine ----
+
+setup:
+	@scripts/setup.sh build
+
+setup-test:
+	@scripts/setup.sh build test
+
+demo: setup
+	@$(MAKE) --no-print-directory -s $(BUILD)/examples/wordcount
+	@$(BUILD)/examples/wordcount --transport process:$$(nproc) --store file:$(BUILD)/demo-store \
+	    --progress --summary --top 20 "$(INPUT)"
+
+test: setup-test
+	@$(MAKE) --no-print-directory check
+
+# ---- tests ----
+
+check: all unit sim e2e checks
+	@echo "all tests passed"
 
 unit: $(UNIT_T)
-	@set -e; for t in $(UNIT_T); do $$t; done
+	@set -e; for t in $(UNIT_T); do echo "== $${t#$(BUILD)/}"; $$t; done
+
+sim: $(SIM)
+	@$(if $(SIM),$(SIM) --histories $(if $(SANITIZE),150,1000))
+
+e2e: all $(HELPER_T)
+	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) python3 -B tests/e2e/run.py
+
+checks: all
+	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) CC="$(CC)" CXX="$(CXX)" tests/checks/run.sh
+
+bench: setup-test
+	@$(MAKE) --no-print-directory -s all $(BENCH_T)
+	@BUILD=$(BUILD) python3 -B bench/run.py
+
+# ---- installation ----
+
+INCLUDEDIR = $(DESTDIR)$(PREFIX)/include/sdf
+LIBDIR     = $(DESTDIR)$(PREFIX)/lib
+
+install: lib $(PROGRAMS)
+	install -d $(INCLUDEDIR)/sys $(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/bin
+	install -m 644 include/sdf/*.h $(INCLUDEDIR)
+	install -m 644 include/sdf/sys/*.h $(INCLUDEDIR)/sys
+	install -m 755 $(SHARED) $(LIBDIR)
+	ln -sf $(notdir $(SHARED)) $(LIBDIR)/libserverless-dataflow.so.$(SOVER)
+	ln -sf $(notdir $(SHARED)) $(LIBDIR)/libserverless-dataflow.so
+	install -m 644 $(STATIC) $(LIBDIR)
+	install -m 644 $(PC) $(LIBDIR)/pkgconfig
+	$(if $(PROGRAMS),install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin)
+
+uninstall:
+	rm -rf $(INCLUDEDIR)
+	rm -f $(LIBDIR)/libserverless-dataflow.* $(LIBDIR)/pkgconfig/serverless-dataflow.pc
+	rm -f $(PROGRAMS:$(BUILD)/%=$(DESTDIR)$(PREFIX)/bin/%)
 
 clean:
 	rm -rf $(BUILD)
 
--include $(LIB_O:.o=.d) $(UNIT_T:=.d)
+.SECONDARY:
+-include $(LIB_O:.o=.d) $(UNIT_C:%.c=$(BUILD)/%.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/tests/*/*.d $(BUILD)/bench/*.d $(BUILD)/src/*.d)
