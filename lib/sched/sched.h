@@ -4,7 +4,17 @@
  *
  * Stages form a graph; a job is a wish for one stage. Stages outlive jobs, so that a second job finds them done.
  * A commit becomes visible in three steps: COMMITTED outcome -> action JOURNAL -> event JOURNALED. Only then do
- * consumers start. The first outcome of a (task, leg) that gets there wins; later ones are DISCARDed. */
+ * consumers start. The first outcome of a (task, leg) that gets there wins; later ones are DISCARDed.
+ *
+ * The end of an attempt. Each one that was launched, and not REFUSED, either becomes visible or is DISCARDed, exactly
+ * once (what was visible and is replaced, rolled back or dropped, is DISCARDed too). A commit that lost is DISCARDed
+ * at once. After a failure a zombie of the attempt may still write until its lease ends, so the DISCARD comes at the
+ * end of lease and grace, even if the job, or the stage, has gone by then: the driver goes on sending the TICKs it is
+ * asked for as long as it lives, and at its own end stops the transport and removes all that has its prefix.
+ * An attempt that has not answered by the end of lease and grace counts as LOST: it gets a STOP, its leg is queued
+ * again, and whichever commits first wins. Its DISCARD comes when another has won, or it can't win for other reasons.
+ *
+ * Jobs of a failed stage fail; the others go on. A later job tries again from what is committed, with fresh retries. */
 #ifndef SCHED_SCHED_H
 #define SCHED_SCHED_H
 
@@ -23,7 +33,7 @@ typedef struct sched_config {
     uint32_t retries;          /* per task (and leg) beyond its first attempt; throttling is free */
     uint32_t reruns;           /* of one producer because its object was bad */
     int64_t task_timeout_ms;   /* an attempt's lease; 0: none */
-    int64_t lease_grace_ms;    /* after the lease the driver waits so long for the reply before it takes the attempt as lost */
+    int64_t lease_grace_ms;    /* without a reply so long after the lease, the attempt counts as lost */
     int64_t backoff_ms;        /* first delay before a retry; doubles, full jitter, at most backoff_max_ms */
     int64_t backoff_max_ms;
     uint32_t legs_max;         /* of one task; more is an error ("makes no progress") */
@@ -49,7 +59,7 @@ typedef enum sched_event_kind {
     SCHED_JOB,           /* job wants stage (and all it needs) done */
     SCHED_CANCEL,        /* job: no longer; what only it needs is stopped */
     SCHED_STARTED,       /* attempt: the transport took it */
-    SCHED_REFUSED,       /* attempt: the transport has no place now; it is queued again at no cost */
+    SCHED_REFUSED,       /* attempt: the transport has no place now; it never began, and is queued again at no cost */
     SCHED_COMMITTED,     /* attempt: its work is done; fingerprint, cut (is there another leg) */
     SCHED_FAILED,        /* attempt: failure class; for UPSTREAM also bad_* ; fatal details are the driver's */
     SCHED_JOURNALED,     /* record: the journal has it */
@@ -75,15 +85,17 @@ typedef struct sched_event {
 typedef enum sched_action_kind {
     SCHED_LAUNCH = 1,    /* start attempt of (stage, task, leg), with lease_ms from now (0: none) */
     SCHED_STOP,          /* attempt: best effort; its outcome, if any, will be discarded */
-    SCHED_JOURNAL,       /* write record: attempt won (stage, task, leg); answer JOURNALED */
+    SCHED_JOURNAL,       /* write record: attempt won (stage, task, leg); answer JOURNALED (in a later call). UNPUBLISH may follow
+                          * instead of visibility if it was rolled back meanwhile */
     SCHED_DISCARD,       /* attempt: remove what it wrote, (stage, task, leg) */
     SCHED_UNPUBLISH,     /* (stage, task, leg), attempt: a commit rolled back; forget its index */
     SCHED_BIND,          /* stage: make its parameter from the samples of stage `bind`; answer BOUND */
-    SCHED_STAGE_STARTED,
+    SCHED_STAGE_STARTED, /* stage: its first task starts (again, after it was stopped or rolled back) */
     SCHED_STAGE_DONE,    /* stage: all tasks are visible (again) */
-    SCHED_TASK_DONE,     /* (stage, task): its last leg is visible; leg = number of legs - 1 */
+    SCHED_TASK_DONE,     /* (stage, task): all its legs are visible (again, after a rerun or a rollback); leg: the last */
     SCHED_JOB_DONE,      /* job */
-    SCHED_JOB_FAILED,    /* job: status says why (the attempt whose error to show, if not 0); SDF_E_NONDETERMINISTIC names stage */
+    SCHED_JOB_FAILED,    /* job: status says why, (stage, task, leg) where, attempt (if not 0) whose error to show;
+                          * SDF_E_NONDETERMINISTIC names the producer, SDF_E_CORRUPT the consumer of a bad object */
     SCHED_TIMER          /* send a TICK at at_ms (the earliest asked for counts) */
 } sched_action_kind;
 
@@ -99,8 +111,8 @@ typedef struct sched_action {
     int status;          /* JOB_FAILED */
 } sched_action;
 
-/* Feeds one event; *actions is the scheduler's, valid until the next call. SDF_OK or SDF_E_NO_MEMORY (then the scheduler is unusable).
- * Events about unknown or settled attempts are normal (late, doubled replies): their data is discarded. */
+/* Feeds one event; *actions is the scheduler's, valid until the next call. SDF_OK or SDF_E_NO_MEMORY (then the
+ * scheduler is unusable). Events about unknown or settled attempts are normal (late, doubled replies): their data is discarded. */
 int sched_on_event(sched *s, const sched_event *event, int64_t now_ms, const sched_action **actions, size_t *count);
 
 /* For explain, progress and tests. */
