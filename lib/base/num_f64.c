@@ -68,8 +68,10 @@ static bool parse_word(const char *text, size_t size, double *v)
 typedef struct decimal {
     uint64_t mantissa; /* the significant digits as an integer, if `exact` */
     int exponent;      /* of ten */
-    bool exact;        /* not more digits than `mantissa` holds, exponent within what int counts */
+    bool exact;        /* not more digits than `mantissa` holds, exponents below EXPONENT_MAX */
 } decimal;
+
+#define EXPONENT_MAX 10000
 
 static bool scan_digit(char c, decimal *d)
 {
@@ -91,9 +93,14 @@ static bool scan(const char *p, const char *end, decimal *d)
         p++;
     size_t digits = (size_t)(p - start);
     if (p < end && *p == '.') {
-        for (start = ++p; p < end && scan_digit(*p, d); p++)
-            d->exponent -= d->exponent > -10000;
+        start = ++p;
+        while (p < end && scan_digit(*p, d))
+            p++;
         digits += (size_t)(p - start);
+        if (p - start < EXPONENT_MAX)
+            d->exponent = -(int)(p - start);
+        else
+            d->exact = false;
     }
     if (!digits)
         return false;
@@ -107,8 +114,10 @@ static bool scan(const char *p, const char *end, decimal *d)
         p++;
     int exponent = 0;
     for (start = p; p < end && *p >= '0' && *p <= '9'; p++)
-        if (exponent < 10000)
+        if (exponent < EXPONENT_MAX)
             exponent = exponent * 10 + (*p - '0');
+    if (exponent >= EXPONENT_MAX)
+        d->exact = false;
     d->exponent += negative ? -exponent : exponent;
     return p == end && p > start;
 }
