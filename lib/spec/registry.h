@@ -31,12 +31,15 @@ int registry_add_builtins(const sdf_function *table, size_t count, sdf_error **e
  * "sdf.sum.i64"). NULL and *err (with the nearest name) if there is none. value_type may be NULL. */
 const function *registry_find(const char *name, const char *value_type, sdf_error **err);
 
-/* No registration from now on. Returns the first remembered failure of sdf_register_or_remember, once set. */
+/* No registration from now on (builtins may still come). Returns the first remembered failure of
+ * sdf_register_or_remember, at every call once there is one. */
 int registry_freeze(sdf_error **err);
 
-/* One line a function, "name version in_key in_value out_key out_value kind", sorted: what differs between two programs. malloc'd. */
+/* What differs between two programs, and what the program id is the hash of: a line '# plan V, wire V, application
+ * "V"', then one line for each function of the host, "name version in_key in_value out_key out_value kind" (types that
+ * are NULL as '-'; an aggregator's kind as "aggregator of STATE_TYPE"), sorted by name. malloc'd; NULL: no memory. */
 char *registry_describe(void);
-/* Says which lines differ between two descriptions, bounded. malloc'd. */
+/* Says which lines differ between two descriptions, a line each, bounded ("" : none). malloc'd; NULL: no memory. */
 char *registry_difference(const char *ours, const char *theirs);
 
 #endif
