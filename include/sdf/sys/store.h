@@ -1,8 +1,11 @@
 /* The contract of a shuffle store: immutable bytes under names.
  *
- * Names are 1 .. 512 bytes of [A-Za-z0-9._-] in parts separated by single '/'; no part is
- * "." or "..". An object appears whole at commit, or never; it does not change
- * afterwards; reading one's own committed object always works (read-after-write).
+ * Names are 1 .. 512 bytes of [A-Za-z0-9._-] in parts of 1 .. 200 bytes separated by single
+ * '/'; no part begins with '.'. A store refuses other names with SDF_E_INVALID. A name is not
+ * used as the folder of another: "a" beside "a/b" (a store of files can't hold both). An
+ * object appears whole at commit, or never; it does not change afterwards (under a name that
+ * is replaced, a reader sees the old or the new object, never a mixture of them in one read);
+ * reading one's own committed object always works (read-after-write).
  * Every op may be called from several threads at once unless it says otherwise, and
  * blocks until done. It returns SDF_OK or an sdf_status, with *err made by
  * sdf_error_new (the store says which object and why). */
@@ -76,7 +79,8 @@ typedef struct sdf_store_ops {
     int (*read)(void *self, sdf_read *reads, size_t count, sdf_error **err);
     /* SDF_E_NOT_FOUND if there is none. */
     int (*head)(void *self, const char *name, uint64_t *size, sdf_error **err);
-    /* Every object whose name starts with prefix, in any order. */
+    /* Every object whose name starts with prefix ("" all; it need not end at a '/'), in any
+     * order. info lives for the call. The callback may call the store. */
     int (*list)(void *self, const char *prefix, sdf_list_fn callback, void *user, sdf_error **err);
     /* Removes objects; one that is not there is no error. */
     int (*remove)(void *self, const char *const *names, size_t count, sdf_error **err);
@@ -96,9 +100,10 @@ typedef struct sdf_store_ops {
  * not used; the library calls ops->destroy for every *self it was given. */
 typedef int (*sdf_store_open_fn)(const char *rest, void *user, void **self, sdf_error **err);
 
-/* Adds a scheme (lower-case letters, digits, '-'), so that "scheme:rest" opens it, in the
- * driver and in workers alike: register it where functions are registered. `ops` must stay
- * valid. Errors: SDF_E_INVALID (a mandatory op is missing, a wrong version), SDF_E_EXISTS.
+/* Adds a scheme (2 .. 32 lower-case letters, digits, '-'), so that "scheme:rest" opens it, in
+ * the driver and in workers alike: register it where functions are registered. `ops` must
+ * stay valid. The same registration again is fine. Errors: SDF_E_INVALID (a mandatory op is
+ * missing, a wrong version or scope), SDF_E_EXISTS (another store has the scheme).
  * Threads: any, before the first context or worker is opened. Since: 0.1 */
 SDF_API int sdf_store_register(const char *scheme, const sdf_store_ops *ops, sdf_store_open_fn open,
                                void *user, sdf_error **err);

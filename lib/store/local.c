@@ -1,0 +1,116 @@
+/* Paths of this machine. See local.h. */
+#include "store/local.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/path.h"
+
+#define STALE_TRIES 4
+
+static int make_absolute(const char *given, char **path, sdf_error **err)
+{
+    if (*given == 0)
+        return error_set(err, SDF_E_INVALID, "a path is empty");
+    char *full;
+    if (*given == '/') {
+        full = strdup(given);
+    } else {
+        char *folder = getcwd(NULL, 0);
+        if (folder == NULL)
+            return error_errno(err, errno, "can't make \"%.200s\" absolute: the working folder has no name", given);
+        full = path_join(folder, given);
+        free(folder);
+    }
+    if (full == NULL)
+        return error_no_memory(err);
+    for (size_t n = strlen(full); n > 1 && full[n - 1] == '/'; n--)
+        full[n - 1] = 0;
+    *path = full;
+    return SDF_OK;
+}
+
+int local_file_path(const char *rest, char **path, sdf_error **err)
+{
+    if (strncmp(rest, "//", 2) == 0 && rest[2] != '/') {
+        error_set(err, SDF_E_INVALID, "\"file:%.200s\" names a host", rest);
+        error_hint(err, "write \"file:PATH\", or \"file:///PATH\"");
+        return SDF_E_INVALID;
+    }
+    return make_absolute(rest[0] == '/' && rest[1] == '/' ? rest + 2 : rest, path, err);
+}
+
+/* The size of "scheme" when uri begins with "scheme://", else 0. */
+static size_t scheme_size(const char *uri)
+{
+    size_t n = 0;
+    while ((uri[n] >= 'a' && uri[n] <= 'z') || (n > 0 && ((uri[n] >= '0' && uri[n] <= '9') || uri[n] == '-')))
+        n++;
+    return n > 0 && strncmp(uri + n, "://", 3) == 0 ? n : 0;
+}
+
+int local_path(const char *uri, char **path, sdf_error **err)
+{
+    if (strncmp(uri, "file:", 5) == 0)
+        return local_file_path(uri + 5, path, err);
+    size_t scheme = scheme_size(uri);
+    if (scheme == 0)
+        return make_absolute(uri, path, err);
+    error_set(err, SDF_E_UNSUPPORTED, "\"%.200s\": files of the scheme \"%.*s:\" can't be read or written", uri,
+              scheme > 32 ? 32 : (int)scheme, uri);
+    error_hint(err, "name a path of this machine, or a file: URI");
+    return SDF_E_UNSUPPORTED;
+}
+
+int local_error(sdf_error **err, int number, const char *format, ...)
+{
+    buf what = BUF_EMPTY;
+    va_list args;
+    va_start(args, format);
+    int rc = buf_vprintf(&what, format, args);
+    va_end(args);
+    char *text = rc == SDF_OK ? buf_take_text(&what) : NULL;
+    buf_free(&what);
+    if (text == NULL)
+        return error_no_memory(err);
+    if (number == EFBIG) /* the quota of one file, which the system's limits or the file system set */
+        rc = error_set(err, SDF_E_NO_SPACE, "%s: the file would be larger than is allowed", text);
+    else
+        rc = error_errno(err, number, "%s", text);
+    free(text);
+    if (number == ENOSPC || number == EDQUOT)
+        error_hint(err, "free some space there, or choose a folder on another disk");
+    else if (number == EFBIG)
+        error_hint(err, "raise the limit on file sizes (ulimit -f)");
+    else if (number == EMFILE || number == ENFILE)
+        error_hint(err, "raise the limit on open files (ulimit -n), or lower the concurrency");
+    else if (number == EACCES || number == EPERM || number == EROFS)
+        error_hint(err, "check the owner and mode of the file and of the folders above it");
+    return rc;
+}
+
+int local_open(const char *path, int flags, unsigned mode)
+{
+    int stale = 0;
+    for (;;) {
+        int fd = open(path, flags | O_CLOEXEC | O_NOCTTY, (mode_t)mode);
+        if (fd >= 0 || (errno != EINTR && (errno != ESTALE || ++stale == STALE_TRIES)))
+            return fd;
+    }
+}
+
+int local_sync_folder(const char *path)
+{
+    int fd = local_open(path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return errno;
+    int number = fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP ? 0 : errno;
+    close(fd);
+    return number;
+}
