@@ -19,6 +19,7 @@ static void rerun(sched *s, stage *st, uint32_t t, uint32_t l)
         st->done--;
     if (st->complete) {
         st->complete = false;
+        st->active = true; /* it has work: to be parked if nobody wants it after all */
         s->dirty = true;
     }
     sched_stage_queue(s, st, t, l);
