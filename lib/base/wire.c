@@ -83,6 +83,7 @@ char *wire_text(wire_reader *r, size_t limit)
     char *text = malloc(s.size + 1);
     if (!text) {
         turn_bad(r);
+        r->no_memory = true;
         return NULL;
     }
     if (s.size)

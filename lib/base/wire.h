@@ -11,12 +11,13 @@
 typedef struct wire_reader {
     const uint8_t *at, *end;
     bool bad;
+    bool no_memory; /* it is bad because a text found no memory, not because of its bytes */
 } wire_reader;
 
 static inline wire_reader wire_read(const void *data, size_t size)
 {
     const uint8_t *p = (const uint8_t *)data;
-    return (wire_reader){p, size ? p + size : p, false};
+    return (wire_reader){p, size ? p + size : p, false, false};
 }
 
 uint8_t wire_u8(wire_reader *r);
@@ -25,7 +26,7 @@ uint32_t wire_u32(wire_reader *r);
 uint64_t wire_u64(wire_reader *r);
 uint64_t wire_varint(wire_reader *r); /* LEB128, at most 10 bytes */
 sdf_slice wire_bytes(wire_reader *r, size_t limit);    /* varint length, bytes: borrowed; longer than limit is bad */
-char *wire_text(wire_reader *r, size_t limit);         /* the same, as a malloc'd string; NULL if bad or it has a NUL byte */
+char *wire_text(wire_reader *r, size_t limit);         /* the same, as a malloc'd string; a NUL byte in it is bad; NULL if bad */
 static inline size_t wire_left(const wire_reader *r)
 {
     return (size_t)(r->end - r->at);

@@ -1,0 +1,160 @@
+/* The wire form of what requests and replies share, and of lists of extents. */
+#include "spec/task_wire.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+
+void task_wire_begin(buf *out, const char magic[4], int *rc)
+{
+    *rc = *rc ? *rc : buf_append(out, magic, 4);
+    *rc = *rc ? *rc : wire_put_u32(out, TASK_WIRE_VERSION);
+}
+
+void task_wire_slice(buf *out, sdf_slice bytes, size_t limit, int *rc)
+{
+    if (!*rc)
+        *rc = bytes.size > limit ? SDF_E_LIMIT : wire_put_bytes(out, bytes.data, bytes.size);
+}
+
+void task_wire_text(buf *out, const char *text, size_t limit, int *rc)
+{
+    task_wire_slice(out, (sdf_slice){text, text ? strlen(text) : 0}, limit, rc);
+}
+
+int task_wire_open(wire_reader *in, const char magic[4], const char *what, sdf_error **err)
+{
+    if (wire_left(in) < 8 || memcmp(in->at, magic, 4))
+        return error_set(err, SDF_E_CORRUPT, "these %zu bytes are no %s", wire_left(in), what);
+    in->at += 4;
+    uint32_t version = wire_u32(in);
+    if (version == TASK_WIRE_VERSION)
+        return SDF_OK;
+    error_set(err, SDF_E_VERSION, "the %s has version %u, this library knows version %d", what, version,
+              TASK_WIRE_VERSION);
+    error_hint(err, "use the same version of the library in the driver and in the workers");
+    return SDF_E_VERSION;
+}
+
+static bool is_hex(const uint8_t *p, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (!((p[i] >= '0' && p[i] <= '9') || (p[i] >= 'a' && p[i] <= 'f')))
+            return false;
+    return true;
+}
+
+void task_wire_hash(wire_reader *in, char hash[33])
+{
+    sdf_slice s = wire_bytes(in, 32);
+    memset(hash, 0, 33);
+    if (in->bad || !s.size)
+        return;
+    if (s.size == 32 && is_hex(s.data, 32)) {
+        memcpy(hash, s.data, 32);
+    } else {
+        in->bad = true;
+        in->at = in->end;
+    }
+}
+
+uint32_t task_wire_u32(wire_reader *in)
+{
+    uint64_t v = wire_varint(in);
+    if (v <= UINT32_MAX)
+        return (uint32_t)v;
+    in->bad = true;
+    in->at = in->end;
+    return 0;
+}
+
+int task_wire_close(const wire_reader *in, const char *what, sdf_error **err)
+{
+    if (in->no_memory)
+        return error_no_memory(err);
+    if (in->bad)
+        return error_set(err, SDF_E_CORRUPT, "the %s is cut short, or a field of it is out of range", what);
+    if (wire_left(in))
+        return error_set(err, SDF_E_CORRUPT, "the %s has %zu bytes too many", what, wire_left(in));
+    return SDF_OK;
+}
+
+#define EXTENT_BYTES_MIN 8 /* eight varints */
+
+void task_wire_put_extents(buf *out, const task_extent *extents, uint32_t count, int *rc)
+{
+    int bad = *rc ? *rc : wire_put_varint(out, count);
+    for (uint32_t i = 0; i < count && !bad; i++) {
+        const task_extent *e = &extents[i];
+        bad |= wire_put_varint(out, e->task);
+        bad |= wire_put_varint(out, e->leg);
+        bad |= wire_put_varint(out, e->attempt);
+        bad |= wire_put_varint(out, e->offset);
+        bad |= wire_put_varint(out, e->stored);
+        bad |= wire_put_varint(out, e->raw);
+        bad |= wire_put_varint(out, e->records);
+        bad |= wire_put_varint(out, e->max_raw);
+    }
+    if (bad && !*rc)
+        *rc = SDF_E_NO_MEMORY;
+}
+
+task_extent *task_wire_extents(wire_reader *in, uint32_t *count)
+{
+    *count = 0;
+    uint32_t n = task_wire_u32(in);
+    if (n > wire_left(in) / EXTENT_BYTES_MIN) {
+        in->bad = true;
+        in->at = in->end;
+    }
+    if (in->bad || !n)
+        return NULL;
+    task_extent *extents = malloc(n * sizeof *extents);
+    if (!extents) {
+        in->bad = in->no_memory = true;
+        return NULL;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        task_extent *e = &extents[i];
+        e->task = task_wire_u32(in);
+        e->leg = task_wire_u32(in);
+        e->attempt = wire_varint(in);
+        e->offset = wire_varint(in);
+        e->stored = wire_varint(in);
+        e->raw = wire_varint(in);
+        e->records = wire_varint(in);
+        e->max_raw = task_wire_u32(in);
+    }
+    *count = n;
+    return extents;
+}
+
+int task_extents_encode(const task_extent *extents, uint32_t count, buf *out)
+{
+    size_t start = out->size;
+    int rc = SDF_OK;
+    task_wire_begin(out, "SDFX", &rc);
+    task_wire_put_extents(out, extents, count, &rc);
+    if (rc)
+        out->size = start;
+    return rc;
+}
+
+int task_extents_decode(const void *data, size_t size, task_extent **extents, uint32_t *count, sdf_error **err)
+{
+    wire_reader in = wire_read(data, size);
+    *extents = NULL;
+    *count = 0;
+    int rc = task_wire_open(&in, "SDFX", "list of extents", err);
+    if (rc)
+        return rc;
+    task_extent *list = task_wire_extents(&in, count);
+    rc = task_wire_close(&in, "list of extents", err);
+    if (rc) {
+        free(list);
+        *count = 0;
+        return rc;
+    }
+    *extents = list;
+    return SDF_OK;
+}
