@@ -173,6 +173,37 @@ static void do_job_done(driver *d, const sched_action *x)
         job_end(d, j, SDF_OK, NULL);
 }
 
+/* For a failure that no worker has described. */
+static void explain_failure(const sched_action *x, const stage *s, sdf_error **error)
+{
+    const char *label = s && s->spec ? s->spec->label : "a stage";
+    switch (x->status) {
+    case SDF_E_NONDETERMINISTIC:
+        error_set(error, x->status, "a rerun of %s gave other records than its first run, after results had been handed out", label);
+        error_hint(error, "make its functions depend on their input only: not on time, random numbers or the order of threads");
+        break;
+    case SDF_E_LOST:
+        error_set(error, x->status, "%s: a task gave no answer by the end of its time, nor did its retries", label);
+        error_hint(error, "raise task_timeout if it needs longer; look at the workers' log if it should not");
+        break;
+    case SDF_E_CORRUPT:
+        error_set(error, x->status, "%s: data it reads is missing or damaged in the store and can't be made again", label);
+        error_hint(error, "check the store; nothing else may remove or change objects under its folder while a context is open");
+        break;
+    case SDF_E_LIMIT:
+        error_set(error, x->status, "%s: a task went on in too many legs", label);
+        error_hint(error, "raise cut_after or cut_records, so that a leg gets further");
+        break;
+    case SDF_E_NOT_FOUND:
+        error_set(error, x->status, "%s: a stage whose data it reads has been dropped", label);
+        error_hint(error, "keep the handles of a job's collections until the job is done");
+        break;
+    default:
+        error_set(error, x->status, "%s failed", label);
+    }
+    error_where(error, x->stage, -1, -1);
+}
+
 static void do_job_failed(driver *d, const sched_action *x)
 {
     job *j = job_find(d, x->job);
@@ -180,17 +211,12 @@ static void do_job_failed(driver *d, const sched_action *x)
         return;
     stage *s = stage_find(d, x->stage);
     const sdf_error *kept = s && x->attempt ? stage_error(s, x->attempt) : NULL;
-    sdf_error *error = kept ? error_copy(kept) : NULL;
-    if (!error && x->status == SDF_E_NONDETERMINISTIC) {
-        error_set(&error, x->status, "a rerun of %s gave other records than its first run, after results had been handed out",
-                  s && s->spec ? s->spec->label : "a stage");
-        error_hint(&error, "make its functions depend on their input only (no time, random numbers or order of threads)");
-        error_where(&error, x->stage, -1, -1);
-    } else if (!error) {
-        error_set(&error, x->status, "stage %u failed", x->stage);
-        error_where(&error, x->stage, -1, -1);
-    }
-    job_end(d, j, x->status, error);
+    sdf_error *error = NULL;
+    if (kept && x->status != SDF_E_NONDETERMINISTIC)
+        error = error_copy(kept);
+    else
+        explain_failure(x, s, &error);
+    job_end(d, j, sdf_error_code(error), error);
 }
 
 static void do_timer(driver *d, const sched_action *x)
