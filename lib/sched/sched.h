@@ -85,14 +85,14 @@ typedef struct sched_event {
 typedef enum sched_action_kind {
     SCHED_LAUNCH = 1,    /* start attempt of (stage, task, leg), with lease_ms from now (0: none) */
     SCHED_STOP,          /* attempt: best effort; its outcome, if any, will be discarded */
-    SCHED_JOURNAL,       /* write record: attempt won (stage, task, leg); answer JOURNALED (in a later call). UNPUBLISH may follow
-                          * instead of visibility if it was rolled back meanwhile */
+    SCHED_JOURNAL,       /* write record: attempt won (stage, task, leg); answer JOURNALED (in a later call). Instead of
+                          * becoming visible it may be UNPUBLISHed then, if it was rolled back meanwhile */
     SCHED_DISCARD,       /* attempt: remove what it wrote, (stage, task, leg) */
     SCHED_UNPUBLISH,     /* (stage, task, leg), attempt: a commit rolled back; forget its index */
     SCHED_BIND,          /* stage: make its parameter from the samples of stage `bind`; answer BOUND */
     SCHED_STAGE_STARTED, /* stage: its first task starts (again, after it was stopped or rolled back) */
     SCHED_STAGE_DONE,    /* stage: all tasks are visible (again) */
-    SCHED_TASK_DONE,     /* (stage, task): all its legs are visible (again, after a rerun or a rollback); leg: the last */
+    SCHED_TASK_DONE,     /* (stage, task): all its legs are visible (again, after a rerun or rollback); leg: the last */
     SCHED_JOB_DONE,      /* job */
     SCHED_JOB_FAILED,    /* job: status says why, (stage, task, leg) where, attempt (if not 0) whose error to show;
                           * SDF_E_NONDETERMINISTIC names the producer, SDF_E_CORRUPT the consumer of a bad object */
@@ -112,7 +112,7 @@ typedef struct sched_action {
 } sched_action;
 
 /* Feeds one event; *actions is the scheduler's, valid until the next call. SDF_OK or SDF_E_NO_MEMORY (then the
- * scheduler is unusable). Events about unknown or settled attempts are normal (late, doubled replies): their data is discarded. */
+ * scheduler is unusable). Events about unknown or settled attempts are normal (late, doubled replies). */
 int sched_on_event(sched *s, const sched_event *event, int64_t now_ms, const sched_action **actions, size_t *count);
 
 /* For explain, progress and tests. */
