@@ -99,6 +99,15 @@ static size_t utf8_length(const uint8_t *p, size_t left)
     return n;
 }
 
+bool buf_is_utf8(const char *text, size_t size)
+{
+    const uint8_t *p = (const uint8_t *)text;
+    size_t i = 0, n = 1;
+    for (; i < size && n; i += n)
+        n = utf8_length(p + i, size - i);
+    return n != 0;
+}
+
 static int json_escape(buf *b, uint8_t c)
 {
     switch (c) {

@@ -106,6 +106,15 @@ static void get_numbers(task_reply *r, wire_reader *in)
     r->file_bytes = wire_varint(in);
 }
 
+static void get_program(task_reply *r, wire_reader *in)
+{
+    sdf_slice id = wire_bytes(in, sizeof r->program_id - 1);
+    if (id.size && memchr(id.data, 0, id.size))
+        refuse(in);
+    else if (id.size)
+        memcpy(r->program_id, id.data, id.size);
+}
+
 /* A failure has an error, a success none. */
 static void get_error(task_reply *r, wire_reader *in)
 {
@@ -126,7 +135,7 @@ int task_reply_decode(const void *data, size_t size, task_reply *r, sdf_error **
     if (rc)
         return rc;
     get_numbers(r, &in);
-    task_wire_hash(&in, r->program_id);
+    get_program(r, &in);
     get_error(r, &in);
     get_metrics(&r->metrics, &in);
     r->cut = wire_bytes(&in, TASK_CUT_MAX);
