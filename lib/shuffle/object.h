@@ -6,6 +6,10 @@
 #include "shuffle/block.h"
 #include "shuffle/env.h"
 
+#define OBJECT_VERSION 1
+#define OBJECT_HEADER_BYTES 48
+#define OBJECT_TRAILER_BYTES 24
+
 typedef struct object_ids {
     uint64_t context;
     uint32_t stage, task, leg;
@@ -25,6 +29,9 @@ typedef struct shuffle_index {
     uint32_t count;
     uint64_t fingerprint;  /* over each partition's record count and content digest */
 } shuffle_index;
+/* One step of folding digests: how blocks give an extent's digest, extents a partition's, and partitions the fingerprint. */
+uint64_t digest_fold(uint64_t digest, uint64_t next);
+#define DIGEST_START UINT64_C(0x5344462d44494745)
 int shuffle_index_encode(const shuffle_index *x, buf *out);
 int shuffle_index_decode(const void *data, size_t size, shuffle_index *x, sdf_error **err);
 void shuffle_index_clear(shuffle_index *x);
@@ -39,11 +46,15 @@ int object_writer_add_one(object_writer *w, uint32_t partition, const sdf_slice 
 /* The next records start a new run: their partitions begin again at 0. */
 int object_writer_end_run(object_writer *w, sdf_error **err);
 uint64_t object_writer_records(const object_writer *w);
-/* Makes it visible. *index: filled in, the caller clears it. inline_bytes: the whole object if it stayed inline, else left empty. Frees w, on failure too. */
+/* Makes it visible. *index: filled in, the caller clears it. inline_bytes (may be NULL if inline_limit is 0): the whole object if it
+ * stayed inline, else left empty. Counts into env->metrics what was written: as shuffled data, unless the stage's output is a
+ * result. Frees w, on failure too. */
 int object_writer_commit(object_writer *w, shuffle_index *index, buf *inline_bytes, uint64_t *object_bytes, sdf_error **err);
 void object_writer_abort(object_writer *w);
 
-/* Reads the index of a whole object (in bytes, or from the store): for results and tools. */
+/* The first bytes of an object: SDF_E_CORRUPT or SDF_E_VERSION if they are not what `expect` (NULL: anybody's) should have. */
+int object_check_header(const void *data, size_t size, const object_ids *expect, sdf_error **err);
+/* Reads the index of a whole object that lies in memory: for results and tools. expect NULL: anybody's. */
 int object_read_index(const void *data, size_t size, const object_ids *expect, shuffle_index *x, sdf_error **err);
 
 #endif

@@ -7,10 +7,12 @@
 
 #define SAMPLE_KEY_MAX 4096 /* bytes of a sampled key that are kept */
 
-/* Encodes a task's sample: `weight` records stand behind `count` keys. */
+/* Appends a task's sample in encoded form: `weight` records stand behind `count` keys. */
 int samples_encode(const sdf_slice *keys, size_t count, uint64_t weight, buf *out);
-/* Splitters (at most partitions-1, strictly ascending) from all tasks' samples, weighted. */
-int splitters_make(type_kind key, const sdf_slice *samples, size_t tasks, uint32_t partitions, buf *splitters, sdf_error **err);
+/* Appends splitters (at most partitions-1, strictly ascending) made from all tasks' samples, weighted; an empty sample counts for
+ * nothing. A splitter is the first key of its partition. Sampled keys may be cut short: any byte string splits an order rightly, it
+ * only balances less well. */
+int splitters_make(type_kind key, const sdf_slice *samples, size_t tasks, uint32_t partitions, buf *out, sdf_error **err);
 
 typedef struct splitters splitters;
 int splitters_open(type_kind key, const void *data, size_t size, bool descending, uint32_t partitions, splitters **s, sdf_error **err);
