@@ -18,6 +18,7 @@
 struct output_part {
     char *path;
     int fd;
+    int number; /* errno of the first failed write: the file can't be closed well any more */
     uint64_t size, handed; /* to the disk */
 };
 
@@ -68,9 +69,10 @@ int output_part_open(const char *uri, const char *temp, output_part **part, sdf_
 
 int output_part_write(output_part *part, const void *data, size_t size, sdf_error **err)
 {
-    int number = path_write_all(part->fd, data, size);
-    if (number != 0)
-        return local_error(err, number, "can't write the output file \"%s\"", part->path);
+    if (part->number == 0)
+        part->number = path_write_all(part->fd, data, size);
+    if (part->number != 0)
+        return local_error(err, part->number, "can't write the output file \"%s\"", part->path);
     part->size += size;
     if (part->size - part->handed >= WRITEBACK_BYTES) {
         /* Only a wish: what fails here is told by the sync at the end. */
@@ -82,7 +84,9 @@ int output_part_write(output_part *part, const void *data, size_t size, sdf_erro
 
 int output_part_close(output_part *part, sdf_error **err)
 {
-    int number = fdatasync(part->fd) == 0 ? 0 : errno;
+    int number = part->number;
+    if (number == 0 && fdatasync(part->fd) != 0)
+        number = errno;
     if (close(part->fd) != 0 && number == 0)
         number = errno;
     part->fd = -1;
