@@ -98,8 +98,8 @@ bool leg_sampled(const leg *l)
 
 uint64_t leg_chunk(const leg *l, unsigned i)
 {
-    uint64_t span = l->stop - l->start - SAMPLE_CHUNK_BYTES;
-    return l->start + span / (SAMPLE_CHUNKS - 1) * i;
+    uint64_t span = l->stop - l->start - SAMPLE_CHUNK_BYTES, gaps = SAMPLE_CHUNKS - 1;
+    return l->start + span / gaps * i + span % gaps * i / gaps;
 }
 
 void leg_blame(const task_env *env, int rc, sdf_error **err)
