@@ -45,6 +45,9 @@ int driver_add_object(driver *d, uint32_t stage, const void *object, size_t size
 /* No job needs the stage any more: its objects are removed. Unknown ids are fine. */
 void driver_drop_stage(driver *d, uint32_t stage);
 
+/* All its tasks are done and none was taken back. */
+bool driver_stage_complete(const driver *d, uint32_t stage);
+
 /* One leg of a finished task of a RESULT stage. */
 typedef struct driver_part {
     uint32_t stage, task, leg, legs; /* legs: how many this task has */

@@ -52,6 +52,12 @@ void stage_remove(driver *d, uint32_t id)
     stage_free(s);
 }
 
+bool driver_stage_complete(const driver *d, uint32_t id)
+{
+    const stage *s = stage_find(d, id);
+    return s && s->done == s->tasks;
+}
+
 static void commits_free(commit *c)
 {
     while (c) {

@@ -37,6 +37,16 @@ void object_trailer_write(uint8_t out[OBJECT_TRAILER_BYTES], uint64_t index_offs
     memcpy(out + 20, trailer_magic, 4);
 }
 
+bool object_trailer_read(const uint8_t trailer[OBJECT_TRAILER_BYTES], uint64_t *index_offset, uint32_t *size, uint32_t *crc)
+{
+    if (memcmp(trailer + 20, trailer_magic, 4) != 0 || load_u32(trailer + 16) != hash_crc32c(0, trailer, 16))
+        return false;
+    *index_offset = load_u64(trailer);
+    *size = load_u32(trailer + 8);
+    *crc = load_u32(trailer + 12);
+    return true;
+}
+
 int object_check_header(const void *data, size_t size, const object_ids *expect, sdf_error **err)
 {
     const uint8_t *p = data;
@@ -61,13 +71,13 @@ static int find_index(const uint8_t *p, size_t size, sdf_slice *index, sdf_error
 {
     if (size < OBJECT_HEADER_BYTES + OBJECT_TRAILER_BYTES)
         return error_set(err, SDF_E_CORRUPT, "%zu bytes are too few for a shuffle object", size);
-    const uint8_t *t = p + size - OBJECT_TRAILER_BYTES;
-    if (memcmp(t + 20, trailer_magic, 4) != 0 || load_u32(t + 16) != hash_crc32c(0, t, 16))
+    uint64_t offset, end = size - OBJECT_TRAILER_BYTES;
+    uint32_t length, crc;
+    if (!object_trailer_read(p + end, &offset, &length, &crc))
         return error_set(err, SDF_E_CORRUPT, "the shuffle object's trailer is damaged, or the object was cut short");
-    uint64_t offset = load_u64(t), length = load_u32(t + 8), end = size - OBJECT_TRAILER_BYTES;
     if (offset < OBJECT_HEADER_BYTES || offset > end || length != end - offset)
         return error_set(err, SDF_E_CORRUPT, "the index of the shuffle object is not where its trailer says");
-    if (hash_crc32c(0, p + offset, length) != load_u32(t + 12))
+    if (hash_crc32c(0, p + offset, length) != crc)
         return error_set(err, SDF_E_CORRUPT, "the checksum of the shuffle object's index does not match");
     *index = (sdf_slice){p + offset, length};
     return SDF_OK;

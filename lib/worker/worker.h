@@ -3,6 +3,8 @@
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
 
+#include <stdbool.h>
+
 #include <sdf/function.h>
 
 #include "base/timebase.h"
@@ -15,6 +17,11 @@ typedef struct worker_config {
     const timebase *clock;   /* NULL: real */
     const volatile int *cancelled; /* NULL: never */
 } worker_config;
+
+/* True on a thread that is inside sdf_worker_invoke: an action there would wait for itself. */
+bool worker_thread_busy(void);
+void worker_thread_enter(void);
+void worker_thread_leave(void);
 
 int worker_new(const worker_config *config, sdf_worker **w, sdf_error **err);
 

@@ -1,0 +1,64 @@
+/* The index of an object that lies in the store, without its blocks: two small reads. Not here: objects in memory. */
+#include "shuffle/object_format.h"
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/wire.h"
+
+#define TAIL_BYTES 4096 /* read first: trailer and, mostly, the whole index */
+
+static int cut_short(const char *name, sdf_error **err)
+{
+    return error_set(err, SDF_E_CORRUPT, "shuffle object %s is damaged at its end, or was cut short", name);
+}
+
+static int read_range(store *s, const char *name, uint64_t offset, uint64_t length, sdf_view *view, sdf_error **err)
+{
+    int rc = store_get_range(s, name, offset, length, NULL, view, err);
+    if (rc)
+        error_prefix(err, "shuffle object %s", name);
+    return rc;
+}
+
+static int decode(const char *name, const uint8_t *bytes, uint32_t length, uint64_t offset, uint32_t crc, shuffle_index *x,
+                  sdf_error **err)
+{
+    if (hash_crc32c(0, bytes, length) != crc)
+        return cut_short(name, err);
+    int rc = shuffle_index_decode(bytes, length, x, err);
+    bool fits = true;
+    for (uint32_t i = 0; !rc && i < x->count; i++)
+        fits = fits && x->extents[i].offset <= offset && x->extents[i].stored <= offset - x->extents[i].offset;
+    if (rc || fits)
+        return rc;
+    shuffle_index_clear(x);
+    return cut_short(name, err);
+}
+
+int object_fetch_index(store *s, const object_ids *ids, uint64_t size, shuffle_index *x, sdf_error **err)
+{
+    char name[TASK_NAME_MAX];
+    task_name_object(name, ids->context, ids->stage, ids->task, ids->leg, ids->attempt);
+    *x = (shuffle_index){0};
+    if (size < OBJECT_HEADER_BYTES + OBJECT_TRAILER_BYTES)
+        return cut_short(name, err);
+    uint64_t tail = size < TAIL_BYTES ? size : TAIL_BYTES, offset = 0;
+    uint32_t length = 0, crc = 0;
+    sdf_view view = {.struct_size = sizeof view}, index = view;
+    int rc = read_range(s, name, size - tail, tail, &view, err);
+    if (rc)
+        return rc;
+    uint64_t at = size - OBJECT_TRAILER_BYTES;
+    const uint8_t *trailer = (const uint8_t *)view.data + (tail - OBJECT_TRAILER_BYTES);
+    if (!object_trailer_read(trailer, &offset, &length, &crc) || offset < OBJECT_HEADER_BYTES || offset > at ||
+        at - offset != length) {
+        rc = cut_short(name, err);
+    } else if (length <= tail - OBJECT_TRAILER_BYTES) {
+        rc = decode(name, trailer - length, length, offset, crc, x, err);
+    } else if ((rc = read_range(s, name, offset, length, &index, err)) == SDF_OK) {
+        rc = decode(name, index.data, length, offset, crc, x, err);
+        store_release(&index);
+    }
+    store_release(&view);
+    return rc;
+}
