@@ -12,6 +12,13 @@ OPT      ?= -O2
 SANITIZE ?=
 INPUT    ?= /usr/share/common-licenses
 
+V        ?= 0
+
+ifeq ($(V),0)
+.SILENT:
+say       = @echo "$(1) $(patsubst $(BUILD)/%,%,$@)"
+endif
+
 VERSION  := 0.1.0
 SOVER    := 0
 ROOMS    ?= base spec store shuffle exec worker transport sched plan observe driver api
@@ -57,7 +64,7 @@ help:
 	@echo "make bench      measures; docs/performance.md says what (BENCH_SIZE=small|full)"
 	@echo "make install    into DESTDIR=$(DESTDIR) PREFIX=$(PREFIX); make uninstall takes it away"
 	@echo "make clean      removes $(BUILD)/"
-	@echo "variables: CC CXX OPT=$(OPT) BUILD=$(BUILD) SANITIZE=address,undefined|thread"
+	@echo "variables: CC CXX OPT=$(OPT) BUILD=$(BUILD) SANITIZE=address,undefined|thread V=1 (show commands)"
 
 all: lib examples $(PROGRAMS)
 lib: $(SHARED) $(STATIC) $(PC)
@@ -67,15 +74,18 @@ examples: $(EXAMPLE_T)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
+	$(call say,CC)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(INTERNAL): $(LIB_O)
 	@mkdir -p $(@D)
 	@rm -f $@
+	$(call say,AR)
 	ar rcs $@ $(LIB_O)
 
 # Only what lib/sdf.map names is seen.
 $(SHARED): $(LIB_O) lib/sdf.map
+	$(call say,LD)
 	$(CC) -shared $(LDFLAGS) -Wl,-soname,libserverless-dataflow.so.$(SOVER) -Wl,--version-script,lib/sdf.map \
 	    -Wl,--no-undefined -o $@ $(LIB_O) $(LIBS) $(SANFLAGS)
 	ln -sf $(@F) $(BUILD)/libserverless-dataflow.so.$(SOVER)
@@ -84,6 +94,7 @@ $(SHARED): $(LIB_O) lib/sdf.map
 # One object whose hidden names are local, so that the library's own names can't clash with a host's.
 $(STATIC): $(LIB_O)
 	@rm -f $@
+	$(call say,AR)
 	ld -r -o $(BUILD)/sdf-all.o $(LIB_O)
 	objcopy --localize-hidden $(BUILD)/sdf-all.o
 	ar rcs $@ $(BUILD)/sdf-all.o
@@ -95,21 +106,27 @@ $(PC): pkgconfig/serverless-dataflow.pc.in Makefile
 # ---- programs ----
 
 $(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/examples/common.o $(STATIC)
+	$(call say,LD)
 	$(CC) $(LDFLAGS) -o $@ $< $(BUILD)/examples/common.o $(STATIC) $(LIBS)
 
 $(BUILD)/sdf-%: $(BUILD)/src/sdf-%.o $(STATIC)
+	$(call say,LD)
 	$(CC) $(LDFLAGS) -rdynamic -o $@ $< -Wl,--whole-archive $(STATIC) -Wl,--no-whole-archive $(LIBS)
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(INTERNAL)
+	$(call say,LD)
 	$(CC) $(LDFLAGS) -rdynamic -o $@ $< $(INTERNAL) $(LIBS) -lcmocka
 
 $(SIM): $(SIM_C:%.c=$(BUILD)/%.o) $(INTERNAL)
+	$(call say,LD)
 	$(CC) $(LDFLAGS) -o $@ $(SIM_C:%.c=$(BUILD)/%.o) $(INTERNAL) $(LIBS)
 
 $(BUILD)/tests/programs/%: $(BUILD)/tests/programs/%.o $(STATIC)
+	$(call say,LD)
 	$(CC) $(LDFLAGS) -o $@ $< $(STATIC) $(LIBS)
 
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(INTERNAL)
+	$(call say,LD)
 	$(CC) $(LDFLAGS) -o $@ $< $(INTERNAL) $(LIBS)
 
 # ---- the two commands of a new machine ----
