@@ -13,7 +13,7 @@
 int options_split(const char *text, const char *what, size_t *size, const char **rest, sdf_error **err)
 {
     const char *colon = strchr(text, ':');
-    if (colon == NULL) {
+    if (colon == NULL || colon[1] == 0) {
         error_set(err, SDF_E_INVALID, "%s has no URI to wrap in \"%.200s\"", what, text);
         error_hint(err, "write %skey=value,key=value:URI", what);
         return SDF_E_INVALID;

@@ -25,7 +25,7 @@ typedef struct option_spec {
 #define OPTIONS_MAX 64 /* entries of a table */
 
 /* Splits "k=v,k=v:REST", what a wrapper's URI has after its scheme: the options are text[0 .. *size), and REST
- * follows the first ':'. SDF_E_INVALID when there is no ':'. `what` begins the message: the scheme, "fault:". */
+ * follows the first ':'. SDF_E_INVALID when there is no REST. `what` begins the message: the scheme, "fault:". */
 int options_split(const char *text, const char *what, size_t *size, const char **rest, sdf_error **err);
 
 /* Reads the pairs in text[0..size), with `separator` between them, into the fields of `target`; fields of options

@@ -239,7 +239,7 @@ static int list_store_open(const char *rest, void *user, void **self, sdf_error 
         .remove = list_remove, .destroy = list_destroy, \
     }
 
-static int list_store_register(const char *scheme, list_store_defect defect, sdf_error **err)
+static __attribute__((unused)) int list_store_register(const char *scheme, list_store_defect defect, sdf_error **err)
 {
     static const sdf_store_ops right = LIST_STORE_OPS(list_writer_open), early = LIST_STORE_OPS(list_early_open);
     static const list_store_defect defects[] = {LIST_STORE_RIGHT,    LIST_STORE_EARLY, LIST_STORE_LENIENT,
