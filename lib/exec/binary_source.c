@@ -145,6 +145,7 @@ int binary_source_run(task_env *env, op *first, scan_share *share, buf *cut, sdf
     binary *b = calloc(1, sizeof *b);
     if (!b)
         return error_no_memory(err);
+    b->first = first;
     int rc = binary_open(b, env, err);
     if (!rc)
         rc = share && leg_sampled(&b->leg) && b->record <= SAMPLE_CHUNK_BYTES ? binary_sample(b, share, err)

@@ -124,9 +124,3 @@ const sdf_function builtin_functions[] = {
      .out_key = SDF_NULL, .out_value = SDF_BYTES, .batch = words_split, .open = words_open, .close = free},
 };
 const size_t builtin_function_count = sizeof builtin_functions / sizeof builtin_functions[0];
-
-int exec_register_builtins(sdf_error **err)
-{
-    int rc = registry_add_builtins(builtin_functions, builtin_function_count, err);
-    return rc ? rc : registry_add_builtins(builtin_aggregators, builtin_aggregator_count, err);
-}

@@ -178,7 +178,11 @@ static size_t side_size(const out_side *side, size_t i)
 int out_settle(sdf_out *out, sdf_error **err)
 {
     size_t need = 0;
-    if (out->status || out->count >= OUT_SPARSE)
+    if (out->status)
+        return out_flush(out, err);
+    if (!memchr(out->views, 1, out->count))
+        return SDF_OK;
+    if (out->count >= OUT_SPARSE)
         return out_flush(out, err);
     for (size_t i = 0; i < out->count; i++)
         if (out->views[i])
