@@ -1,0 +1,43 @@
+/* Which class of failure an error is: whether, and how, trying again can help. */
+#include "worker/internal.h"
+
+/* A function of the host failed and the code alone would say "never again": it gets the retries of user errors,
+ * since only the host knows better. Misuse of the API stays fatal. */
+static bool users_own(int code, const sdf_error *err)
+{
+    return *sdf_error_function(err) && (code == SDF_E_LIMIT || code == SDF_E_NOT_FOUND || code == SDF_E_ACCESS);
+}
+
+failure_class failure_of(const task_run *t, int code, const sdf_error *err)
+{
+    if (t->env.upstream_failed && code != SDF_E_CANCELLED && code != SDF_E_TIMEOUT)
+        return FAILURE_UPSTREAM;
+    if (users_own(code, err))
+        return FAILURE_USER;
+    switch (code) {
+    case SDF_E_USER:
+        return FAILURE_USER;
+    case SDF_E_NO_MEMORY:
+        return FAILURE_MEMORY;
+    case SDF_E_THROTTLED:
+        return FAILURE_THROTTLED;
+    case SDF_E_TIMEOUT:
+        return FAILURE_TIMEOUT;
+    case SDF_E_LOST:
+    case SDF_E_CANCELLED:
+        return FAILURE_LOST;
+    case SDF_E_IO:
+    case SDF_E_BUSY:
+    case SDF_E_NO_SPACE: /* another worker's disk may have some, and what fills it may go */
+        return FAILURE_TRANSIENT;
+    case SDF_E_NOT_FOUND:
+    case SDF_E_CORRUPT:
+        /* The driver's objects may not be readable yet, scratch may have rotted; an input file stays as it is. */
+        if (t->own_objects)
+            return FAILURE_TRANSIENT;
+        return code == SDF_E_CORRUPT && t->env.stage && t->env.stage->input.kind == PLAN_INPUT_SHUFFLE ? FAILURE_TRANSIENT
+                                                                                                      : FAILURE_FATAL;
+    default:
+        return FAILURE_FATAL;
+    }
+}
