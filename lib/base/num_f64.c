@@ -24,6 +24,22 @@ static bool try_digits(char *text, double v, int digits, size_t *size)
     return strtod_l(text, NULL, c_locale) == v;
 }
 
+/* A power of two has more room above than below, so that the 16 digits above the nearest ones may read back as it
+ * where the nearest don't. (Its text is in the exponent's form then: short ones have fewer digits.) */
+static bool try_above(char *text, double v, size_t *size)
+{
+    char above[NUM_TEXT];
+    *size = (size_t)snprintf(above, sizeof above, "%.15e", v);
+    char *last = strchr(above, 'e') - 1;
+    if (*last == '9')
+        return false;
+    ++*last;
+    if (strtod_l(above, NULL, c_locale) != v)
+        return false;
+    memcpy(text, above, *size + 1);
+    return true;
+}
+
 size_t num_f64(char text[NUM_TEXT], double v)
 {
     if (isnan(v))
@@ -37,8 +53,11 @@ size_t num_f64(char text[NUM_TEXT], double v)
     size_t size;
     /* A normal double holds any 15 digits, so fewer need not be tried: %g drops zeros at the end. */
     int digits = fabs(v) < 0x1p-1022 ? 1 : 15;
-    while (!try_digits(text, v, digits, &size) && digits < 17)
+    while (!try_digits(text, v, digits, &size) && digits < 17) {
+        if (digits == 16 && try_above(text, v, &size))
+            break;
         digits++;
+    }
     uselocale(before);
     return size;
 }
