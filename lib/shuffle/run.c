@@ -28,6 +28,12 @@ struct run {
 
 /* ---- open and close ---- */
 
+static uint64_t window_of(const task_env *env, uint64_t most)
+{
+    uint64_t share = env->budget ? budget_left(env->budget) / WINDOW_SHARE : most;
+    return share < most ? share : most;
+}
+
 static int run_start(run *r, const fetch_source *source, uint32_t stage, type_kind key, type_kind value,
                      uint64_t window, sdf_error **err)
 {
@@ -71,7 +77,7 @@ int run_open_source(run **out, task_env *env, const fetch_source *source, uint32
     r->own = *x;
     r->extents = &r->own;
     r->count = 1;
-    return opened(r, run_start(r, source, stage, key, value, MERGE_WINDOW, err), out);
+    return opened(r, run_start(r, source, stage, key, value, window_of(env, MERGE_WINDOW), err), out);
 }
 
 int run_open_extent(run **out, task_env *env, uint32_t stage, uint32_t partition, const task_extent *x, type_kind key,
@@ -90,9 +96,7 @@ int run_open_extents(run **out, task_env *env, uint32_t stage, uint32_t partitio
         return SDF_E_NO_MEMORY;
     r->extents = x;
     r->count = count;
-    uint64_t window = env->budget ? budget_left(env->budget) / WINDOW_SHARE : WINDOW_MAX;
-    window = window < WINDOW_MAX ? window : WINDOW_MAX;
-    return opened(r, run_start(r, &source, stage, key, value, window, err), out);
+    return opened(r, run_start(r, &source, stage, key, value, window_of(env, WINDOW_MAX), err), out);
 }
 
 static int bytes_extents(run *r, const shuffle_index *x, sdf_error **err)
