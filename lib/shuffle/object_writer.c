@@ -273,7 +273,8 @@ static int index_make(object_writer *w, shuffle_index *index, sdf_error **err)
     *index = (shuffle_index){.partitions = w->partitions, .count = (uint32_t)w->count};
     if (w->count && !(index->extents = malloc(w->count * sizeof *index->extents)))
         return error_no_memory(err);
-    qsort(w->extents, w->count, sizeof *w->extents, by_partition);
+    if (w->count)
+        qsort(w->extents, w->count, sizeof *w->extents, by_partition);
     for (size_t i = 0; i < w->count; i++)
         index->extents[i] = w->extents[i].x;
     index->fingerprint = fingerprint_of(w->extents, w->count, w->partitions);
