@@ -122,7 +122,7 @@ static int glob_stopped(const char *path, int number)
     glob_number = number;
     glob_path[0] = 0;
     strncat(glob_path, path, sizeof glob_path - 1);
-    return 1;
+    return number != ENOENT && number != ENOTDIR; /* a folder that is not there has no matches */
 }
 
 /* glob(3) under the C locale of this thread: ranges like [a-z] and bytes that are no characters match bytewise. */
@@ -132,7 +132,7 @@ static int glob_bytes(const char *pattern, glob_t *found)
     if (c == (locale_t)0)
         return GLOB_NOSPACE;
     locale_t before = uselocale(c);
-    int rc = glob(pattern, GLOB_ERR | GLOB_NOSORT, glob_stopped, found);
+    int rc = glob(pattern, GLOB_NOSORT, glob_stopped, found);
     uselocale(before);
     freelocale(c);
     return rc;

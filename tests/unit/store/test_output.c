@@ -1,0 +1,300 @@
+/* Output folders: the protocol, its idempotence, and processes that die between its steps. */
+#include "scratch.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <cjson/cJSON.h>
+
+#include "store/output.h"
+
+static void write_part(const char *uri, const char *temp, const char *text)
+{
+    output_part *part;
+    OK(output_part_open(uri, temp, &part, &err));
+    OK(output_part_write(part, text, strlen(text), &err));
+    OK(output_part_close(part, &err));
+}
+
+static char *read_text(const char *path)
+{
+    static char text[4096];
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    fclose(f);
+    return text;
+}
+
+static int entries(const char *folder)
+{
+    char command[700];
+    int n = -1;
+    snprintf(command, sizeof command, "ls -A '%s' | wc -l", folder);
+    FILE *f = popen(command, "r");
+    assert_int_equal(fscanf(f, "%d", &n), 1);
+    pclose(f);
+    return n;
+}
+
+static void check_part(const cJSON *parts, int i, const char *name, double bytes, double records)
+{
+    const cJSON *p = cJSON_GetArrayItem(parts, i);
+    assert_string_equal(cJSON_GetObjectItem(p, "name")->valuestring, name);
+    assert_true(cJSON_GetObjectItem(p, "bytes")->valuedouble == bytes);
+    assert_true(cJSON_GetObjectItem(p, "records")->valuedouble == records);
+}
+
+static void test_whole(void **state)
+{
+    output *out;
+    const char *folder = in_scratch("new/whole");
+    char uri[600];
+    snprintf(uri, sizeof uri, "file:%s/", folder);
+    OK(output_begin(uri, "job-1", &out, &err));
+    assert_true(exists(in_scratch("new/whole/_temporary")));
+    write_part(uri, "_temporary/job-1-t1.a1", "b\n");
+    write_part(folder, "_temporary/job-1-t0.a2", "a\nb\n");
+    write_part(folder, "_temporary/job-1-t0.a3", "loser\n");
+    OK(output_publish(out, "_temporary/job-1-t1.a1", "part-00001", 2, 1, &err));
+    OK(output_publish(out, "_temporary/job-1-t0.a2", "part-00000", 4, 2, &err));
+    assert_false(exists(in_scratch("new/whole/_SUCCESS")));
+    OK(output_finish(out, &err));
+    assert_int_equal(entries(folder), 3);
+    assert_string_equal(read_text(in_scratch("new/whole/part-00000")), "a\nb\n");
+    cJSON *manifest = cJSON_Parse(read_text(in_scratch("new/whole/_SUCCESS")));
+    assert_string_equal(cJSON_GetObjectItem(manifest, "format")->valuestring, "sdf-manifest");
+    assert_true(cJSON_GetObjectItem(manifest, "version")->valuedouble == 1);
+    const cJSON *parts = cJSON_GetObjectItem(manifest, "parts");
+    assert_int_equal(cJSON_GetArraySize(parts), 2);
+    check_part(parts, 0, "part-00000", 4, 2);
+    check_part(parts, 1, "part-00001", 2, 1);
+    cJSON_Delete(manifest);
+}
+
+static void test_no_parts(void **state)
+{
+    output *out;
+    OK(output_begin(in_scratch("none"), "j", &out, &err));
+    OK(output_finish(out, &err));
+    cJSON *manifest = cJSON_Parse(read_text(in_scratch("none/_SUCCESS")));
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(manifest, "parts")), 0);
+    cJSON_Delete(manifest);
+    assert_int_equal(entries(in_scratch("none")), 1);
+}
+
+static void test_begin_refused(void **state)
+{
+    output *out;
+    mkdir(in_scratch("there"), 0777);
+    write_file(in_scratch("afile"), "x");
+    assert_int_equal(symlink("nowhere", in_scratch("dangling")), 0);
+    FAILS(SDF_E_EXISTS, "does not exist yet", output_begin(in_scratch("there"), "j", &out, &err));
+    FAILS(SDF_E_EXISTS, "afile", output_begin(in_scratch("afile"), "j", &out, &err));
+    FAILS(SDF_E_EXISTS, "dangling", output_begin(in_scratch("dangling"), "j", &out, &err));
+    FAILS(SDF_E_IO, "afile/out", output_begin(in_scratch("afile/out"), "j", &out, &err));
+    FAILS(SDF_E_EXISTS, "\"/\"", output_begin("/", "j", &out, &err));
+    FAILS(SDF_E_UNSUPPORTED, "s3:", output_begin("s3://bucket/out", "j", &out, &err));
+    FAILS(SDF_E_INVALID, "empty", output_begin("", "j", &out, &err));
+    FAILS(SDF_E_INVALID, "name", output_begin(in_scratch("x"), "../j", &out, &err));
+    assert_int_equal(entries(in_scratch("there")), 0);
+}
+
+static void test_names(void **state)
+{
+    output *out;
+    output_part *part;
+    static const char *const temps[] = {"job-1", "_temporary", "_temporary/", "_temporary/../x", "_temporary/a/b",
+                                        "/etc/passwd", "", "_temporary/.x", "_temporary//x"};
+    static const char *const finals[] = {"", "_SUCCESS", "../x", "a/b", ".", ".x", "a b", "/x"};
+    OK(output_begin(in_scratch("names"), "j", &out, &err));
+    write_part(in_scratch("names"), "_temporary/ok", "x");
+    for (size_t i = 0; i < sizeof temps / sizeof temps[0]; i++) {
+        FAILS(SDF_E_INVALID, "temporary", output_part_open(in_scratch("names"), temps[i], &part, &err));
+        FAILS(SDF_E_INVALID, "temporary", output_publish(out, temps[i], "part", 1, 1, &err));
+    }
+    for (size_t i = 0; i < sizeof finals / sizeof finals[0]; i++)
+        FAILS(SDF_E_INVALID, "part of an output", output_publish(out, "_temporary/ok", finals[i], 1, 1, &err));
+    output_abort(out);
+    assert_false(exists(in_scratch("names")));
+}
+
+static void test_publish_again(void **state)
+{
+    output *out;
+    const char *folder = in_scratch("again");
+    OK(output_begin(folder, "j", &out, &err));
+    write_part(folder, "_temporary/j-a1", "one");
+    write_part(folder, "_temporary/j-a2", "three");
+    FAILS(SDF_E_CORRUPT, "3 bytes", output_publish(out, "_temporary/j-a1", "part-00000", 4, 1, &err));
+    OK(output_publish(out, "_temporary/j-a1", "part-00000", 3, 1, &err));
+    OK(output_publish(out, "_temporary/j-a1", "part-00000", 3, 1, &err));
+    FAILS(SDF_E_CORRUPT, "reported 7", output_publish(out, "_temporary/j-a1", "part-00000", 7, 1, &err));
+    FAILS(SDF_E_NOT_FOUND, "same output folder", output_publish(out, "_temporary/j-a9", "part-00001", 3, 1, &err));
+    /* The scheduler's last word on a task wins. */
+    OK(output_publish(out, "_temporary/j-a2", "part-00000", 5, 2, &err));
+    assert_string_equal(read_text(in_scratch("again/part-00000")), "three");
+    OK(output_finish(out, &err));
+    cJSON *manifest = cJSON_Parse(read_text(in_scratch("again/_SUCCESS")));
+    check_part(cJSON_GetObjectItem(manifest, "parts"), 0, "part-00000", 5, 2);
+    cJSON_Delete(manifest);
+}
+
+static void test_abort(void **state)
+{
+    output *out;
+    const char *folder = in_scratch("above/aborted");
+    OK(output_begin(folder, "j", &out, &err));
+    write_part(folder, "_temporary/j-a1", "one");
+    write_part(folder, "_temporary/j-a2", "two");
+    OK(output_publish(out, "_temporary/j-a1", "part-00000", 3, 1, &err));
+    output_abort(out);
+    assert_false(exists(folder));
+    assert_true(exists(in_scratch("above")));
+    output_abort(NULL);
+    /* What somebody else put there stays. */
+    OK(output_begin(folder, "j", &out, &err));
+    write_file(in_scratch("above/aborted/precious"), "x");
+    output_abort(out);
+    assert_int_equal(entries(folder), 1);
+    assert_true(exists(in_scratch("above/aborted/precious")));
+}
+
+/* Attempts that are late, doubled, or outlive their job. */
+static void test_zombies(void **state)
+{
+    output *out;
+    output_part *part, *other;
+    const char *folder = in_scratch("zombies");
+    FAILS(SDF_E_NOT_FOUND, "gone", output_part_open(folder, "_temporary/j-a1", &part, &err));
+    OK(output_begin(folder, "j", &out, &err));
+    OK(output_part_open(folder, "_temporary/j-a1", &part, &err));
+    FAILS(SDF_E_EXISTS, "j-a1", output_part_open(folder, "_temporary/j-a1", &other, &err));
+    OK(output_part_open(folder, "_temporary/j-a2", &other, &err));
+    OK(output_part_write(other, "late", 4, &err));
+    output_part_abort(part);
+    output_part_abort(NULL);
+    assert_false(exists(in_scratch("zombies/_temporary/j-a1")));
+    OK(output_finish(out, &err));
+    OK(output_part_write(other, "late", 4, &err));
+    OK(output_part_close(other, &err)); /* into a file that has no name any more */
+    FAILS(SDF_E_NOT_FOUND, "gone", output_part_open(folder, "_temporary/j-a3", &other, &err));
+    assert_int_equal(entries(folder), 1);
+}
+
+/* ---- limits and deaths, in children ---- */
+
+static int in_child(int (*run)(void))
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(run());
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int too_large(void)
+{
+    output *out;
+    output_part *part;
+    static char bytes[300000];
+    struct rlimit limit = {100000, 100000};
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    if (output_begin(in_scratch("large"), "j", &out, NULL) != SDF_OK ||
+        output_part_open(in_scratch("large"), "_temporary/j-1", &part, NULL) != SDF_OK)
+        return 2;
+    if (output_part_write(part, bytes, sizeof bytes, NULL) != SDF_E_NO_SPACE ||
+        output_part_write(part, bytes, 1, NULL) != SDF_E_NO_SPACE)
+        return 3;
+    if (output_part_close(part, NULL) != SDF_E_NO_SPACE || exists(in_scratch("large/_temporary/j-1")))
+        return 4; /* a file that could not be written whole is not closed well */
+    limit.rlim_cur = 10; /* the manifest does not fit either */
+    setrlimit(RLIMIT_FSIZE, &limit);
+    if (output_finish(out, NULL) != SDF_E_NO_SPACE || exists(in_scratch("large")))
+        return 5;
+    return 0;
+}
+
+static void test_no_space(void **state)
+{
+    assert_int_equal(in_child(too_large), 0);
+}
+
+static int as_nobody(void)
+{
+    output *out;
+    sdf_error *err = NULL;
+    if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+        return 77;
+    int rc = output_begin(in_scratch("readonly/out"), "j", &out, &err);
+    return rc == SDF_E_ACCESS && strstr(sdf_error_text(err), "readonly/out") != NULL ? 0 : 1;
+}
+
+static void test_unwritable_parent(void **state)
+{
+    assert_int_equal(chmod(scratch, 0755), 0);
+    assert_int_equal(mkdir(in_scratch("readonly"), 0555), 0);
+    int rc = in_child(as_nobody);
+    if (rc == 77)
+        print_message("can't become another user: permissions are not tested\n");
+    else
+        assert_int_equal(rc, 0);
+}
+
+/* The steps of a job; the process dies before the step `die_at`. */
+static int die_at;
+
+static int job(void)
+{
+    output *out;
+    output_part *part;
+    const char *folder = in_scratch("died-%d", die_at);
+    for (int step = 0; step < 7; step++) {
+        if (step == die_at)
+            _exit(42);
+        int rc = step == 0   ? output_begin(folder, "j", &out, NULL)
+                 : step == 1 ? output_part_open(folder, "_temporary/j-1", &part, NULL)
+                 : step == 2 ? output_part_write(part, "text\n", 5, NULL)
+                 : step == 3 ? output_part_close(part, NULL)
+                 : step == 4 ? output_publish(out, "_temporary/j-1", "part-00000", 5, 1, NULL)
+                 : step == 5 ? output_publish(out, "_temporary/j-1", "part-00000", 5, 1, NULL)
+                             : output_finish(out, NULL);
+        if (rc != SDF_OK)
+            return 1;
+    }
+    return 0;
+}
+
+/* At whatever step it ends: either the output is whole, or there is no _SUCCESS and the next job is told so. */
+static void test_killed_between_steps(void **state)
+{
+    for (die_at = 0; die_at <= 7; die_at++) {
+        const char *folder = in_scratch("died-%d", die_at);
+        output *out;
+        assert_int_equal(in_child(job), die_at < 7 ? 42 : 0);
+        assert_int_equal(exists(in_scratch("died-%d/_SUCCESS", die_at)), die_at == 7);
+        if (die_at == 0)
+            OK(output_begin(folder, "j2", &out, &err));
+        else
+            FAILS(SDF_E_EXISTS, die_at < 7 ? "unfinished" : "does not exist yet",
+                  output_begin(folder, "j2", &out, &err));
+        if (die_at == 0)
+            output_abort(out);
+    }
+    assert_int_equal(entries(in_scratch("died-7")), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole),    cmocka_unit_test(test_no_parts),      cmocka_unit_test(test_begin_refused),
+        cmocka_unit_test(test_names),    cmocka_unit_test(test_publish_again), cmocka_unit_test(test_abort),
+        cmocka_unit_test(test_zombies),  cmocka_unit_test(test_no_space),      cmocka_unit_test(test_unwritable_parent),
+        cmocka_unit_test(test_killed_between_steps),
+    };
+    return cmocka_run_group_tests_name("store/output", tests, scratch_make, scratch_remove);
+}
