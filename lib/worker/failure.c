@@ -1,18 +1,12 @@
 /* Which class of failure an error is: whether, and how, trying again can help. */
 #include "worker/internal.h"
 
-/* A function of the host failed and the code alone would say "never again": it gets the retries of user errors,
- * since only the host knows better. Misuse of the API stays fatal. */
-static bool users_own(int code, const sdf_error *err)
-{
-    return *sdf_error_function(err) && (code == SDF_E_LIMIT || code == SDF_E_NOT_FOUND || code == SDF_E_ACCESS);
-}
-
 failure_class failure_of(const task_run *t, int code, const sdf_error *err)
 {
     if (t->env.upstream_failed && code != SDF_E_CANCELLED && code != SDF_E_TIMEOUT)
         return FAILURE_UPSTREAM;
-    if (users_own(code, err))
+    /* A function of the host may mean anything by a limit: it gets the retries of user errors. */
+    if (code == SDF_E_LIMIT && *sdf_error_function(err))
         return FAILURE_USER;
     switch (code) {
     case SDF_E_USER:
