@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/wire.h"
 
+#define SHARE_ROUNDS 32
+
 /* One sampled key, which stands for `weight` records. */
 typedef struct sample {
     sdf_slice key;
@@ -91,21 +93,45 @@ static void set_merge_equal(sample_set *s)
     s->count = n;
 }
 
-/* Fills partitions one after another, each to an even share of what is left (so one heavy key costs only its own
- * partition); a key belongs where it brings the sum nearer to that share. out[] gets the indexes of splitters: the first key of
- * each partition but the first. */
+/* The weight that a partition should have when each key heavier than that has one of its own: first the mean, then without
+ * the heavy keys, and so on until no more of them turn up. */
+static double even_share(const sample_set *s, uint32_t partitions)
+{
+    double share = 0;
+    size_t heavy = SIZE_MAX;
+    for (int round = 0; round < SHARE_ROUNDS; round++) {
+        double light = 0;
+        size_t heavier = 0;
+        for (size_t i = 0; i < s->count; i++) {
+            if (round && s->samples[i].weight > share)
+                heavier++;
+            else
+                light += s->samples[i].weight;
+        }
+        if (heavier == heavy || heavier >= partitions || light <= 0)
+            break;
+        heavy = heavier;
+        share = light / (double)(partitions - heavier);
+    }
+    return share;
+}
+
+/* Fills partitions one after another, each to an even share of what is left; a key belongs where it brings the sum nearer to
+ * that share, and a heavy one counts as one share. out[] gets the indexes of splitters: the first key of each partition but
+ * the first. */
 static uint32_t set_cut(const sample_set *s, uint32_t partitions, size_t *out)
 {
-    double left = 0, sum = 0;
+    double most = even_share(s, partitions), left = 0, sum = 0;
     uint32_t cuts = 0;
     for (size_t i = 0; i < s->count; i++)
-        left += s->samples[i].weight;
+        left += s->samples[i].weight < most ? s->samples[i].weight : most;
     for (size_t i = 0; i < s->count && cuts + 1 < partitions; i++) {
-        double share = left / (partitions - cuts), with = sum + s->samples[i].weight;
+        double weight = s->samples[i].weight < most ? s->samples[i].weight : most;
+        double share = left / (partitions - cuts), with = sum + weight;
         if (i && with - share > share - sum) {
             out[cuts++] = i;
             left -= sum;
-            sum = s->samples[i].weight;
+            sum = weight;
         } else {
             sum = with;
         }
