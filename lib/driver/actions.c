@@ -87,6 +87,8 @@ static void do_discard(driver *d, const sched_action *x)
     attempt *a = attempt_find(d, x->attempt);
     if (a && a->answered)
         attempt_remove(d, a);
+    else if (a)
+        a->discarded = true; /* its answer, should it come, means nothing any more */
     if (!leaves_objects(s))
         return;
     uint32_t first = s && s->spec ? s->spec->first_task : 0;
@@ -100,10 +102,8 @@ static void do_discard(driver *d, const sched_action *x)
 static void do_unpublish(driver *d, const sched_action *x)
 {
     stage *s = stage_find(d, x->stage);
-    if (!s)
-        return;
-    stage_uninstall(s, x->task, x->leg, x->attempt);
-    job_task_undone(d, s);
+    if (s)
+        stage_uninstall(s, x->task, x->leg, x->attempt);
 }
 
 static void do_bind(driver *d, const sched_action *x)
@@ -164,6 +164,13 @@ static void do_task_done(driver *d, const sched_action *x)
     stage *s = stage_find(d, x->stage);
     if (s)
         job_task_done(d, s, x->task);
+}
+
+static void do_task_undone(driver *d, const sched_action *x)
+{
+    stage *s = stage_find(d, x->stage);
+    if (s)
+        job_task_undone(d, s);
 }
 
 static void do_job_done(driver *d, const sched_action *x)
@@ -237,6 +244,7 @@ static void (*const doers[])(driver *d, const sched_action *x) = {
     [SCHED_JOB_DONE] = do_job_done,
     [SCHED_JOB_FAILED] = do_job_failed,
     [SCHED_TIMER] = do_timer,
+    [SCHED_TASK_UNDONE] = do_task_undone,
 };
 
 void pump(driver *d)

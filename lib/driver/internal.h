@@ -77,7 +77,7 @@ typedef struct attempt {
     commit *candidate;      /* its outcome, until it wins or is discarded */
     task_metrics metrics;
     uint64_t fingerprint;
-    bool answered;
+    bool answered, discarded;
 } attempt;
 
 struct driver {
@@ -135,7 +135,7 @@ failure_class outcome_class(int status);
 job *job_find(const driver *d, uint32_t id);
 void job_commit_counted(driver *d, const stage *s, const task_metrics *m); /* a commit was installed */
 void job_task_done(driver *d, stage *s, uint32_t task);
-void job_task_undone(driver *d, stage *s); /* a commit rolled back */
+void job_task_undone(driver *d, stage *s); /* a task that was done runs again */
 void jobs_fail(driver *d, uint32_t stage_id, sdf_error *error); /* all that need the stage; takes error */
 void job_progress(driver *d, job *j, bool now);
 void job_end(driver *d, job *j, int status, sdf_error *err); /* takes err; removes j */

@@ -116,6 +116,10 @@ void outcome_done(void *host, const sdf_invocation_result *result)
     if (!a || a->answered)
         return; /* doubled or forgotten: its data goes with the attempt's DISCARD */
     a->answered = true;
+    if (a->discarded) {
+        attempt_remove(d, a);
+        return;
+    }
     sdf_error *error = NULL;
     if (result->status != SDF_OK) {
         error_set(&error, result->status, "%s", result->message && *result->message ? result->message : "the transport lost the task");

@@ -16,7 +16,7 @@ static void rerun(sched *s, stage *st, uint32_t t, uint32_t l)
     leg *g = sched_stage_leg(st, t, l);
     g->flags |= LEG_RERUN;
     if (st->task[t].visible-- == sched_task_legs(&st->task[t]))
-        st->done--;
+        sched_task_undone(s, st, t);
     if (st->complete) {
         st->complete = false;
         st->active = true; /* it has work: to be parked if nobody wants it after all */

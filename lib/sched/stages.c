@@ -168,6 +168,14 @@ bool sched_stage_next(stage *st, uint32_t *t, uint32_t *l)
 
 /* ---- back to rest ---- */
 
+void sched_task_undone(sched *s, stage *st, uint32_t t)
+{
+    sched_action *x = sched_emit(s, SCHED_TASK_UNDONE);
+    x->stage = st->id;
+    x->task = t;
+    st->done--;
+}
+
 void sched_stage_park(sched *s, stage *st)
 {
     retry_forget(s, st);
@@ -210,6 +218,8 @@ void sched_stage_rewind(sched *s, stage *st)
     retry_forget(s, st);
     for (uint32_t t = 0; t < st->tasks; t++) {
         task *k = &st->task[t];
+        if (k->visible == sched_task_legs(k))
+            sched_task_undone(s, st, t);
         for (uint32_t l = 0, n = sched_task_legs(k); l < n; l++)
             take_back(s, st, t, l, true);
         if (k->more)
@@ -219,7 +229,6 @@ void sched_stage_rewind(sched *s, stage *st)
     }
     st->ready_count = 0;
     st->cursor = 0;
-    st->done = 0;
     st->complete = false;
     st->started = false;
     s->dirty = true;

@@ -176,6 +176,7 @@ uint32_t sched_task_legs(const task *t);
 bool sched_stage_add_leg(sched *s, stage *st, uint32_t t); /* one more, LEG_IDLE */
 void sched_stage_queue(sched *s, stage *st, uint32_t t, uint32_t l); /* the leg is READY from now on */
 bool sched_stage_next(stage *st, uint32_t *t, uint32_t *l);   /* the ready leg that is first in order; taken out */
+void sched_task_undone(sched *s, stage *st, uint32_t t); /* it was done */
 void sched_stage_park(sched *s, stage *st);   /* nobody wants it: stops it, keeps its commits, forgets its failures */
 void sched_stage_rewind(sched *s, stage *st); /* back to the start: all commits UNPUBLISHed and DISCARDed */
 void sched_stage_drop(sched *s, stage *st);   /* everything DISCARDed; frees st */

@@ -4,8 +4,8 @@
  * Events   job J S | cancel J | ok A F | cut A F | slow A F (ok, with throttlings) | fail A CLASS | bad A S.T.L B |
  *          jrn R | bound S | drop S | cap N | refused A | tick
  *          "ok!" and "cut!" are followed by the record's jrn at once; "@MS " before an event sets the time.
- * Actions  go S.T.L aN[#number][r] | stop N | jrn N | del N | undo N | bind S | open S | task S.T/LEGS | full S |
- *          done J | lost J STATUS S[ aN] | at MS */
+ * Actions  go S.T.L aN[#number][r] | stop N | jrn N | del N | undo N | bind S | open S | task S.T/LEGS | again S.T |
+ *          full S | done J | lost J STATUS S[ aN] | at MS */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -219,7 +219,7 @@ static const history histories[] = {
      .steps = {{"job 1 2", "open 1 go 1.0.0 a1 go 1.1.0 a2"},
                {"ok! 1 5", "jrn 1 task 1.0/1"},
                {"ok! 2 6", "jrn 2 task 1.1/1 full 1 open 2 go 2.0.0 a3 go 2.1.0 a4"},
-               {"bad 3 1.1.0 2", "go 1.1.0 a5r"},
+               {"bad 3 1.1.0 2", "again 1.1 go 1.1.0 a5r"},
                {"bad 4 1.1.0 2", ""}, /* the same: known */
                {"ok 5 6", "jrn 5"},
                {"jrn 5", "del 2 task 1.1/1 full 1 go 2.0.0 a6 go 2.1.0 a7"},
@@ -230,7 +230,7 @@ static const history histories[] = {
      .retries = -1,
      .steps = {{"job 1 2", "open 1 go 1.0.0 a1"},
                {"ok! 1 5", "jrn 1 task 1.0/1 full 1 open 2 go 2.0.0 a2 go 2.1.0 a3"},
-               {"bad 2 1.0.0 1", "go 1.0.0 a4r"},
+               {"bad 2 1.0.0 1", "again 1.0 go 1.0.0 a4r"},
                {"ok! 4 5", "jrn 4 del 1 task 1.0/1 full 1 go 2.0.0 a5"},
                {"bad 3 1.0.0 1", "go 2.1.0 a6"}}},
     {"a consumer that names what it can't have read fails like any other",
@@ -250,9 +250,9 @@ static const history histories[] = {
      "1:1 2:1<1",
      .steps = {{"job 1 2", "open 1 go 1.0.0 a1"},
                {"ok! 1 5", "jrn 1 task 1.0/1 full 1 open 2 go 2.0.0 a2"},
-               {"bad 2 1.0.0 1", "go 1.0.0 a3r"},
+               {"bad 2 1.0.0 1", "again 1.0 go 1.0.0 a3r"},
                {"ok! 3 5", "jrn 3 del 1 task 1.0/1 full 1 go 2.0.0 a4"},
-               {"bad 4 1.0.0 3", "lost 1 SDF_E_CORRUPT 2 a4"},
+               {"bad 4 1.0.0 3", "again 1.0 lost 1 SDF_E_CORRUPT 2 a4"},
                {"job 2 2", "open 1 go 1.0.0 a5r"}}},
     {"what the driver made can't be made again",
      "1:1* 2:1<1",
@@ -263,7 +263,7 @@ static const history histories[] = {
      .steps = {{"job 1 3", "open 1 go 1.0.0 a1"},
                {"ok! 1 5", "jrn 1 task 1.0/1 full 1 open 2 go 2.0.0 a2"},
                {"ok! 2 8", "jrn 2 go 2.1.0 a3 task 2.0/1"},
-               {"bad 3 1.0.0 1", "go 1.0.0 a4r"},
+               {"bad 3 1.0.0 1", "again 1.0 go 1.0.0 a4r"},
                {"ok! 4 5", "jrn 4 del 1 task 1.0/1 full 1 go 2.1.0 a5"},
                {"ok! 5 8", "jrn 5 task 2.1/1 full 2 open 3 go 3.0.0 a6"}}},
     {"a rerun of other data: what was made from it is undone, and made again",
@@ -271,8 +271,8 @@ static const history histories[] = {
      .steps = {{"job 1 3", "open 1 go 1.0.0 a1"},
                {"ok! 1 5", "jrn 1 task 1.0/1 full 1 open 2 go 2.0.0 a2 go 2.1.0 a3 go 2.2.0 a4"},
                {"ok! 2 8", "jrn 2 task 2.0/1"},
-               {"bad 3 1.0.0 1", "go 1.0.0 a5r"},
-               {"ok 5 99", "undo 2 del 2 stop 4 jrn 5"},
+               {"bad 3 1.0.0 1", "again 1.0 go 1.0.0 a5r"},
+               {"ok 5 99", "again 2.0 undo 2 del 2 stop 4 jrn 5"},
                {"ok 4 8", "del 4"},
                {"jrn 5", "del 1 task 1.0/1 full 1 open 2 go 2.0.0 a6 go 2.1.0 a7 go 2.2.0 a8"}}},
     {"a record on its way is undone too",
@@ -280,7 +280,7 @@ static const history histories[] = {
      .steps = {{"job 1 2", "open 1 go 1.0.0 a1"},
                {"ok! 1 5", "jrn 1 task 1.0/1 full 1 open 2 go 2.0.0 a2 go 2.1.0 a3"},
                {"ok 2 8", "jrn 2"},
-               {"bad 3 1.0.0 1", "go 1.0.0 a4r"},
+               {"bad 3 1.0.0 1", "again 1.0 go 1.0.0 a4r"},
                {"ok 4 99", "jrn 4"},
                {"jrn 2", "undo 2 del 2"},
                {"jrn 4", "del 1 task 1.0/1 full 1 open 2 go 2.0.0 a5 go 2.1.0 a6"}}},
@@ -290,8 +290,8 @@ static const history histories[] = {
                {"ok! 1 5", "jrn 1 task 1.0/1 full 1 open 2 go 2.0.0 a2"},
                {"ok! 2 6", "jrn 2 task 2.0/1 full 2 open 3 go 3.0.0 a3 go 3.1.0 a4"},
                {"ok! 3 7", "jrn 3 task 3.0/1"},
-               {"bad 4 1.0.0 1", "go 1.0.0 a5r"},
-               {"ok 5 99", "undo 2 del 2 undo 3 del 3 jrn 5"},
+               {"bad 4 1.0.0 1", "again 1.0 go 1.0.0 a5r"},
+               {"ok 5 99", "again 2.0 undo 2 del 2 again 3.0 undo 3 del 3 jrn 5"},
                {"jrn 5", "del 1 task 1.0/1 full 1 open 2 go 2.0.0 a6"},
                {"ok! 6 6", "jrn 6 task 2.0/1 full 2 open 3 go 3.0.0 a7 go 3.1.0 a8"}}},
     {"what was handed out can't be undone: the job fails, naming the producer",
@@ -299,7 +299,7 @@ static const history histories[] = {
      .steps = {{"job 1 2", "open 1 go 1.0.0 a1"},
                {"ok! 1 5", "jrn 1 task 1.0/1 full 1 open 2 go 2.0.0 a2 go 2.1.0 a3"},
                {"ok! 2 8", "jrn 2 task 2.0/1"},
-               {"bad 3 1.0.0 1", "go 1.0.0 a4r"},
+               {"bad 3 1.0.0 1", "again 1.0 go 1.0.0 a4r"},
                {"ok 4 99", "lost 1 SDF_E_NONDETERMINISTIC 1 del 4"},
                {"drop 2", "del 2"},
                {"drop 1", "del 1"},
@@ -308,7 +308,7 @@ static const history histories[] = {
      "1:1 2:2<1!",
      .steps = {{"job 1 2", "open 1 go 1.0.0 a1"},
                {"ok! 1 5", "jrn 1 task 1.0/1 full 1 open 2 go 2.0.0 a2 go 2.1.0 a3"},
-               {"bad 3 1.0.0 1", "go 1.0.0 a4r"},
+               {"bad 3 1.0.0 1", "again 1.0 go 1.0.0 a4r"},
                {"ok! 4 99", "stop 2 jrn 4 del 1 task 1.0/1 full 1 open 2 go 2.0.0 a5 go 2.1.0 a6"}}},
     {"another job needs the data too, and has handed out nothing",
      "1:1 2:2<1! 3:2<1",
@@ -317,7 +317,7 @@ static const history histories[] = {
                {"job 2 3", ""},
                {"ok! 1 5", "jrn 1 task 1.0/1 full 1 open 2 go 2.0.0 a2 go 2.1.0 a3 open 3 go 3.0.0 a4"},
                {"ok! 2 8", "jrn 2 go 3.1.0 a5 task 2.0/1"},
-               {"bad 3 1.0.0 1", "go 1.0.0 a6r"},
+               {"bad 3 1.0.0 1", "again 1.0 go 1.0.0 a6r"},
                {"ok! 6 99", "lost 1 SDF_E_NONDETERMINISTIC 1 stop 4 stop 5 jrn 6 del 1 task 1.0/1 full 1 open 3 "
                             "go 3.0.0 a7"}}},
     {"a leg in the middle is made again",
@@ -325,20 +325,20 @@ static const history histories[] = {
      .steps = {{"job 1 2", "open 1 go 1.0.0 a1"},
                {"cut! 1 5", "jrn 1 go 1.0.1 a2"},
                {"ok! 2 6", "jrn 2 task 1.0/2 full 1 open 2 go 2.0.0 a3"},
-               {"bad 3 1.0.0 1", "go 1.0.0 a4r"},
+               {"bad 3 1.0.0 1", "again 1.0 go 1.0.0 a4r"},
                {"cut! 4 5", "jrn 4 del 1 task 1.0/2 full 1 go 2.0.0 a5"}}},
     {"a leg in the middle that no longer ends with a cut",
      "1:1 2:1<1",
      .steps = {{"job 1 2", "open 1 go 1.0.0 a1"},
                {"cut! 1 5", "jrn 1 go 1.0.1 a2"},
                {"ok! 2 6", "jrn 2 task 1.0/2 full 1 open 2 go 2.0.0 a3"},
-               {"bad 3 1.0.0 1", "go 1.0.0 a4r"},
+               {"bad 3 1.0.0 1", "again 1.0 go 1.0.0 a4r"},
                {"ok! 4 5", "lost 1 SDF_E_NONDETERMINISTIC 1 del 4"}}},
     {"a last leg that now ends with a cut",
      "1:1 2:1<1",
      .steps = {{"job 1 2", "open 1 go 1.0.0 a1"},
                {"ok! 1 5", "jrn 1 task 1.0/1 full 1 open 2 go 2.0.0 a2"},
-               {"bad 2 1.0.0 1", "go 1.0.0 a3r"},
+               {"bad 2 1.0.0 1", "again 1.0 go 1.0.0 a3r"},
                {"cut! 3 5", "jrn 3 del 1 go 1.0.1 a4"},
                {"ok! 4 6", "jrn 4 task 1.0/2 full 1 open 2 go 2.0.0 a5"}}},
     {"a producer's producer",
@@ -346,8 +346,8 @@ static const history histories[] = {
      .steps = {{"job 1 3", "open 1 go 1.0.0 a1"},
                {"ok! 1 5", "jrn 1 task 1.0/1 full 1 open 2 go 2.0.0 a2"},
                {"ok! 2 6", "jrn 2 task 2.0/1 full 2 open 3 go 3.0.0 a3"},
-               {"bad 3 2.0.0 2", "go 2.0.0 a4r"},
-               {"bad 4 1.0.0 1", "go 1.0.0 a5r"},
+               {"bad 3 2.0.0 2", "again 2.0 go 2.0.0 a4r"},
+               {"bad 4 1.0.0 1", "again 1.0 go 1.0.0 a5r"},
                {"ok! 5 5", "jrn 5 del 1 task 1.0/1 full 1 go 2.0.0 a6r"},
                {"ok! 6 6", "jrn 6 del 2 task 2.0/1 full 2 go 3.0.0 a7"}}},
     {"samples are bound before, once",
@@ -362,7 +362,7 @@ static const history histories[] = {
      .steps = {{"job 1 3", "open 1 go 1.0.0 a1"},
                {"ok! 1 5", "jrn 1 task 1.0/1 full 1 bind 2"},
                {"bound 2", "open 2 go 2.0.0 a2"},
-               {"bad 2 1.0.0 1", "go 1.0.0 a3r"},
+               {"bad 2 1.0.0 1", "again 1.0 go 1.0.0 a3r"},
                {"ok! 3 99", "jrn 3 del 1 task 1.0/1 full 1 open 2 go 2.0.0 a4"}}},
     {"a binding that a cancelled job asked for is asked for again",
      "1:1 2:1~1",
@@ -559,6 +559,8 @@ static size_t tell(char *out, size_t room, const sched_action *x, bool timers)
         return (size_t)snprintf(out, room, "full %u ", x->stage);
     case SCHED_TASK_DONE:
         return (size_t)snprintf(out, room, "task %u.%u/%u ", x->stage, x->task, x->leg + 1);
+    case SCHED_TASK_UNDONE:
+        return (size_t)snprintf(out, room, "again %u.%u ", x->stage, x->task);
     case SCHED_JOB_DONE:
         return (size_t)snprintf(out, room, "done %u ", x->job);
     case SCHED_JOB_FAILED:

@@ -307,6 +307,9 @@ static void take(world *w, const sched_action *x)
         break;
     case SCHED_STAGE_STARTED:
         break;
+    case SCHED_TASK_UNDONE:
+        assert_true(task_is_done(&w->stages[x->stage], x->task));
+        break;
     }
 }
 
