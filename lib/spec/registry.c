@@ -157,6 +157,27 @@ static void suggest(const char *name, sdf_error **err)
     free(names);
 }
 
+/* Lock held. "sdf.sum" over bytes, where there are "sdf.sum.f64" and "sdf.sum.i64": says so. */
+static bool refuse_type(const char *name, const char *value_type, sdf_error **err)
+{
+    bool found;
+    size_t size = strlen(name), first = position(name, &found), last = first;
+    while (last < table.count && !strncmp(table.functions[last]->def.name, name, size) &&
+           table.functions[last]->def.name[size] == '.')
+        last++;
+    if (first == last || !value_type)
+        return false;
+    error_set(err, SDF_E_TYPE, "\"%s\" can't be used on values of type %s", name, value_type);
+    buf names = BUF_EMPTY;
+    int rc = SDF_OK;
+    for (size_t i = first; i < last && names.size < 200 && !rc; i++)
+        rc = buf_printf(&names, "%s%s", i > first ? ", " : "", table.functions[i]->def.name);
+    if (!rc)
+        error_hint(err, "there are %.*s", (int)names.size, (const char *)names.data);
+    buf_free(&names);
+    return true;
+}
+
 const function *registry_find(const char *name, const char *value_type, sdf_error **err)
 {
     static const char *const kinds[] = {
@@ -178,7 +199,7 @@ const function *registry_find(const char *name, const char *value_type, sdf_erro
         strcpy(typed + size + 1, kinds[type_of(value_type)]);
         fn = look_up(typed);
     }
-    if (!fn) {
+    if (!fn && !refuse_type(name, value_type, err)) {
         error_set(err, SDF_E_NOT_FOUND, "no function named \"%.200s\" is registered", name);
         suggest(name, err);
     }

@@ -28,7 +28,8 @@ typedef struct function {
 int registry_add_builtins(const sdf_function *table, size_t count, sdf_error **err);
 
 /* By exact name, or, if that is none, by name and "." and the kind of value_type ("sdf.sum" over "i64" finds
- * "sdf.sum.i64"). NULL and *err (with the nearest name) if there is none. value_type may be NULL. */
+ * "sdf.sum.i64"). If there is none, NULL and *err: SDF_E_TYPE if only one of this kind is missing, else
+ * SDF_E_NOT_FOUND with the nearest name. value_type may be NULL. */
 const function *registry_find(const char *name, const char *value_type, sdf_error **err);
 
 /* No registration from now on (builtins may still come). Returns the first remembered failure of
