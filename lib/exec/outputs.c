@@ -7,19 +7,29 @@
 #include "exec/sampler.h"
 #include "shuffle/object.h"
 
-/* ---- result: an object with one partition, inline if it is small ---- */
+/* ---- result: an object with one partition, inline if it is small; none at all where there are no records ---- */
 
 typedef struct result_output {
     op base;
-    object_writer *writer;
+    const plan_output *spec;
+    object_writer *writer; /* from the first record on */
     task_reply *reply;
     exec_result *result;
 } result_output;
 
+static int result_open(result_output *r, sdf_error **err)
+{
+    const task_request *q = r->base.env->request;
+    object_ids ids = {q->context, q->stage, q->task, q->leg, q->attempt};
+    return object_writer_open(&r->writer, r->base.env, &ids, 1, type_of(r->spec->key_type), type_of(r->spec->value_type),
+                              q->inline_limit, err);
+}
+
 static int result_push(op *self, const sdf_batch *batch, sdf_error **err)
 {
     result_output *r = (result_output *)self;
-    return object_writer_add(r->writer, 0, &batch->key, &batch->value, 0, batch->count, err);
+    int rc = r->writer ? SDF_OK : result_open(r, err);
+    return rc ? rc : object_writer_add(r->writer, 0, &batch->key, &batch->value, 0, batch->count, err);
 }
 
 static int result_finish(op *self, sdf_error **err)
@@ -28,6 +38,8 @@ static int result_finish(op *self, sdf_error **err)
     object_writer *writer = r->writer;
     uint64_t object_bytes = 0;
     shuffle_index index = {0};
+    if (!writer)
+        return SDF_OK;
     r->reply->records = object_writer_records(writer);
     r->writer = NULL; /* commit frees it, whatever comes of it */
     int rc = object_writer_commit(writer, &index, &r->result->inline_object, &object_bytes, err);
@@ -53,20 +65,13 @@ static void result_close(op *self)
 
 int result_output_new(task_env *env, const plan_output *spec, task_reply *reply, exec_result *result, op **out, sdf_error **err)
 {
-    const task_request *q = env->request;
-    object_ids ids = {q->context, q->stage, q->task, q->leg, q->attempt};
     result_output *r = calloc(1, sizeof *r);
     if (!r)
         return error_no_memory(err);
     r->base = (op){.push = result_push, .finish = result_finish, .close = result_close, .env = env};
+    r->spec = spec;
     r->reply = reply;
     r->result = result;
-    int rc = object_writer_open(&r->writer, env, &ids, 1, type_of(spec->key_type), type_of(spec->value_type), q->inline_limit,
-                                err);
-    if (rc) {
-        free(r);
-        return rc;
-    }
     *out = &r->base;
     return SDF_OK;
 }
