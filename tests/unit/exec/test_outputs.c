@@ -158,6 +158,14 @@ static void counts(void **state)
 
 /* ---- samples ---- */
 
+static uint64_t digits(const char *text, size_t size)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < size && i < 18; i++)
+        n = n * 10 + (uint64_t)(text[i] - '0');
+    return n;
+}
+
 static uint64_t decode_samples(sdf_slice encoded, uint64_t *weight, uint64_t *sum)
 {
     wire_reader in = wire_read(encoded.data, encoded.size);
@@ -168,8 +176,7 @@ static uint64_t decode_samples(sdf_slice encoded, uint64_t *weight, uint64_t *su
     for (uint64_t i = 0; i < count; i++) {
         sdf_slice k = wire_bytes(&in, 4096);
         assert_true(k.size > 1);
-        for (size_t d = 1, n = 0; d < k.size && d < 19; d++, *sum += d == k.size ? n : 0)
-            n = n * 10 + (size_t)(((const char *)k.data)[d] - '0');
+        *sum += digits((const char *)k.data + 1, k.size - 1);
     }
     assert_false(in.bad);
     return count;
