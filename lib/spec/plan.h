@@ -97,7 +97,7 @@ typedef struct plan_stage {
     char *label; /* "stage 2: reduce_by_key#4" */
     uint32_t tasks;
     uint32_t first_task; /* requests number the tasks first_task .. first_task+tasks-1 (a job may want only some
-                          * partitions). The driver's business: not part of the document */
+                          * partitions). The driver's business: the document has only their upper bound, as tasks */
     plan_input input;
     plan_op *ops;
     uint32_t op_count;

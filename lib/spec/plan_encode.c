@@ -173,7 +173,7 @@ static void put_stage(writer *w, const plan_stage *s)
     put_raw(w, "{");
     put_u64(w, "id", s->id);
     put_label(w, s->label);
-    put_u64(w, "tasks", s->tasks);
+    put_u64(w, "tasks", (uint64_t)s->first_task + s->tasks);
     put_input(w, &s->input);
     put_name(w, "ops");
     put_raw(w, "[");
