@@ -290,8 +290,9 @@ static void get_output(reader *r, const cJSON *stage, plan_output *o)
     const char *fields = "kind label key_type value_type";
     if (o->kind == PLAN_OUTPUT_SHUFFLE) {
         fields = "kind label key_type value_type partitions partitioner order combine sample";
-        o->partitions = get_u32(r, object, "partitions", 1, PLAN_TASKS_MAX);
         o->partitioner = (plan_partitioner)get_enum(r, object, "partitioner", &plan_partitioner_names);
+        /* Forward, a stage without tasks has no partition either; keys must go somewhere. */
+        o->partitions = get_u32(r, object, "partitions", o->partitioner != PLAN_PARTITION_FORWARD, PLAN_TASKS_MAX);
         o->order = (plan_order)get_enum(r, object, "order", &plan_order_names);
         get_call(r, object, "combine", NULL, &o->combine);
     } else if (o->kind == PLAN_OUTPUT_FILE) {
