@@ -71,6 +71,24 @@ uint64_t fetch_need(const task_extent *x, uint32_t count)
     return need + OBJECT_HEADER_BYTES;
 }
 
+static bool same_object(const task_extent *a, const task_extent *b)
+{
+    return a->task == b->task && a->leg == b->leg && a->attempt == b->attempt;
+}
+
+/* Bytes that reading all extents at once would take, gaps worth reading included; no more than `most`. */
+static uint64_t all_at_once(const task_extent *x, uint32_t count, uint32_t gap, uint64_t most)
+{
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < count && total < most; i++) {
+        uint64_t before = i ? x[i - 1].offset + x[i - 1].stored : 0;
+        total += x[i].stored + OBJECT_HEADER_BYTES;
+        if (i && same_object(&x[i - 1], &x[i]) && x[i].offset >= before && x[i].offset - before <= gap)
+            total += x[i].offset - before;
+    }
+    return total < most ? total : most;
+}
+
 static int check_extents(const task_extent *x, uint32_t count, sdf_error **err)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -86,10 +104,8 @@ int fetch_open(fetch **out, task_env *env, const fetch_source *source, uint32_t 
     int rc = check_extents(x, count, err);
     if (rc != SDF_OK)
         return rc;
-    uint64_t need = fetch_need(x, count), total = OBJECT_HEADER_BYTES, overhead = fetch_overhead(count);
-    for (uint32_t i = 0; i < count && total < window; i++)
-        total += x[i].stored + OBJECT_HEADER_BYTES;
-    window = total < window ? total : window;
+    uint64_t need = fetch_need(x, count), overhead = fetch_overhead(count);
+    window = all_at_once(x, count, source->gap, window);
     window = source->lends ? 0 : window > need ? window : need;
     fetch *f = charge_alloc(env->budget, overhead, err);
     if (!f)
@@ -244,11 +260,6 @@ static int read_all(fetch *f, sdf_error **err)
 }
 
 /* ---- planning ---- */
-
-static bool same_object(const task_extent *a, const task_extent *b)
-{
-    return a->task == b->task && a->leg == b->leg && a->attempt == b->attempt;
-}
 
 /* Bytes to read more if [offset, offset + size) of extent i joins the last range; 0: it can't. */
 static uint64_t joined(const fetch *f, uint32_t i)

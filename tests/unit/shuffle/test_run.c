@@ -252,6 +252,115 @@ static void test_writing_faults(void **state)
     }
 }
 
+/* ---- a far store ---- */
+
+/* A mem: store that says it is over a network and counts what it is asked for. */
+typedef struct far_store {
+    store outer;
+    sdf_store_ops ops;
+    store *inner;
+    bool own_bytes; /* lends bytes of its own instead of filling the buffer */
+    uint64_t calls, reads, bytes, largest;
+} far_store;
+
+static int far_read(void *self, sdf_read *reads, size_t count, sdf_error **err)
+{
+    far_store *f = self;
+    f->calls++;
+    int rc = f->inner->ops->read(f->inner->self, reads, count, err);
+    for (size_t i = 0; i < count; i++) {
+        f->reads++;
+        f->bytes += reads[i].length;
+        f->largest = reads[i].length > f->largest ? reads[i].length : f->largest;
+        assert_non_null(reads[i].buffer);
+        if (f->own_bytes || reads[i].status != SDF_OK)
+            continue;
+        memcpy(reads[i].buffer, reads[i].view.data, reads[i].length);
+        store_release(&reads[i].view);
+        reads[i].view = (sdf_view){.struct_size = sizeof(sdf_view), .data = reads[i].buffer, .size = reads[i].length};
+    }
+    return rc;
+}
+
+static void far_begin(far_store *f, world *w, bool own_bytes)
+{
+    *f = (far_store){.inner = w->env.store, .own_bytes = own_bytes};
+    f->ops = *w->env.store->ops;
+    f->ops.scope = SDF_SCOPE_NETWORK;
+    f->ops.get_scope = NULL;
+    f->ops.read = far_read;
+    f->outer = (store){&f->ops, f, "far:", 1};
+    w->env.store = &f->outer;
+}
+
+static void far_end(far_store *f, world *w)
+{
+    w->env.store = f->inner;
+}
+
+/* Near ranges come together, several objects in one call, large extents in pieces, and no more than the window at once. */
+static void test_reading_from_afar(void **state)
+{
+    static const uint64_t memory[] = {300 << 10, 4 * MB, 64 * MB};
+    for (int i = 0; i < 6; i++) {
+        world w;
+        one_object o;
+        far_store f;
+        world_open(&w, "mem:", memory[i % 3], 4096);
+        object_open(&o, &w, 4, 1500);
+        far_begin(&f, &w, i >= 3);
+        for (uint32_t p = 0; p < 4; p++) {
+            uint64_t most = w.budget.limit / 4;
+            assert_int_equal(read_partition(&o, &w, p, NULL), SDF_END);
+            assert_true(f.largest <= (most > 8 * MB ? 8 * MB : most));
+        }
+        assert_int_equal(w.env.metrics.store_reads, f.reads);
+        if (i % 3 == 2) /* gaps are small and memory is there: a read for each partition */
+            assert_int_equal(f.reads, 4);
+        assert_true(w.budget.peak <= w.budget.limit);
+        far_end(&f, &w);
+        object_close(&o);
+        world_close(&w);
+    }
+}
+
+static void test_many_objects_in_one_call(void **state)
+{
+    world w;
+    far_store f;
+    shuffle_index x[40];
+    task_extent extents[40];
+    values keys = {0};
+    rng r = {3};
+    world_open(&w, "mem:", 16 * MB, 0);
+    keys = values_make(&r, SHAPE_SHORT, 50);
+    for (uint32_t t = 0; t < 40; t++) {
+        object_writer *writer = NULL;
+        object_ids ids = ids_of(t);
+        uint64_t bytes;
+        sdf_column column;
+        column_set_slices(&column, keys.at);
+        assert_ok(object_writer_open(&writer, &w.env, &ids, 2, TYPE_BYTES, TYPE_BYTES, 0, err));
+        assert_ok(object_writer_add(writer, 1, &column, &column, 0, keys.count, err));
+        assert_ok(object_writer_commit(writer, &x[t], NULL, &bytes, err));
+        assert_int_equal(extents_of(&x[t], &ids, 1, &extents[t]), 1);
+        shuffle_index_clear(&x[t]);
+    }
+    far_begin(&f, &w, false);
+    const values *all[40];
+    for (int i = 0; i < 40; i++)
+        all[i] = &keys;
+    run *open = NULL;
+    assert_ok(run_open_extents(&open, &w.env, 3, 1, extents, 40, TYPE_BYTES, TYPE_BYTES, err));
+    assert_int_equal(run_matches(open, all, all, 40, NULL), SDF_END);
+    run_close(open);
+    assert_int_equal(f.reads, 40);
+    assert_int_equal(f.calls, 3);
+    far_end(&f, &w);
+    values_free(&keys);
+    world_close(&w);
+}
+
 /* ---- spills ---- */
 
 static size_t files_in(const char *dir)
@@ -442,6 +551,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_missing_and_damaged_objects), cmocka_unit_test(test_lying_index),
         cmocka_unit_test(test_passing_faults),              cmocka_unit_test(test_writing_faults),
+        cmocka_unit_test(test_reading_from_afar),           cmocka_unit_test(test_many_objects_in_one_call),
         cmocka_unit_test(test_spill_to_scratch),            cmocka_unit_test(test_spill_without_a_disk),
         cmocka_unit_test(test_spill_to_a_full_disk),        cmocka_unit_test(test_spill_fails_clearly),
         cmocka_unit_test(test_spill_with_no_memory),
