@@ -89,10 +89,14 @@ static void do_discard(driver *d, const sched_action *x)
         attempt_remove(d, a);
     else if (a)
         a->discarded = true; /* its answer, should it come, means nothing any more */
-    if (!leaves_objects(s))
-        return;
     uint32_t first = s && s->spec ? s->spec->first_task : 0;
     char name[TASK_NAME_MAX];
+    if (x->failed) { /* its worker may have died with spills in the store, whose number nobody knows */
+        task_name_side(name, d->config.context, x->stage, first + x->task, x->leg, x->attempt, "");
+        store_remove_prefix(d->config.store, name, NULL);
+    }
+    if (!leaves_objects(s))
+        return;
     task_name_object(name, d->config.context, x->stage, first + x->task, x->leg, x->attempt);
     garbage_add(d, name);
     task_name_side(name, d->config.context, x->stage, first + x->task, x->leg, x->attempt, "index");

@@ -166,18 +166,19 @@ void sched_attempt_forget(sched *s, attempt *a)
     s->attempt_free = (uint32_t)(a - s->attempts);
 }
 
-static void emit_about(sched *s, sched_action_kind kind, const attempt *a)
+static sched_action *emit_about(sched *s, sched_action_kind kind, const attempt *a)
 {
     sched_action *x = sched_emit(s, kind);
     x->stage = a->stage_id;
     x->task = a->task;
     x->leg = a->leg;
     x->attempt = a->id;
+    return x;
 }
 
 void sched_attempt_discard(sched *s, attempt *a)
 {
-    emit_about(s, SCHED_DISCARD, a);
+    emit_about(s, SCHED_DISCARD, a)->failed = !a->committed;
     sched_attempt_forget(s, a);
 }
 

@@ -14,6 +14,7 @@ void commit_came(sched *s, const sched_event *e)
     bool may_win = a->state == ATTEMPT_LIVE || a->state == ATTEMPT_LATE;
     sched_attempt_answered(s, a);
     sched_attempt_unqueue(s, a);
+    a->committed = true;
     leg *g = may_win ? sched_stage_leg(a->stage, a->task, a->leg) : NULL;
     if (g == NULL || g->state == LEG_COMMITTING || g->state == LEG_VISIBLE) {
         sched_attempt_discard(s, a);

@@ -87,7 +87,7 @@ typedef enum sched_action_kind {
     SCHED_STOP,          /* attempt: best effort; its outcome, if any, will be discarded */
     SCHED_JOURNAL,       /* write record: attempt won (stage, task, leg); answer JOURNALED (in a later call). Instead of
                           * becoming visible it may be UNPUBLISHed then, if it was rolled back meanwhile */
-    SCHED_DISCARD,       /* attempt: remove what it wrote, (stage, task, leg) */
+    SCHED_DISCARD,       /* attempt: remove what it wrote, (stage, task, leg); `failed`: it may have left anything */
     SCHED_UNPUBLISH,     /* (stage, task, leg), attempt: a commit rolled back; forget its index */
     SCHED_BIND,          /* stage: make its parameter from the samples of stage `bind`; answer BOUND */
     SCHED_STAGE_STARTED, /* stage: its first task starts (again, after it was stopped or rolled back) */
@@ -106,6 +106,7 @@ typedef struct sched_action {
     uint64_t attempt;
     uint64_t record;
     uint32_t number;     /* LAUNCH: which try of this leg, 0 first */
+    bool failed;         /* DISCARD: it never said that it had committed */
     bool rerun;          /* LAUNCH: the leg was visible before: it must end where it ended */
     int64_t lease_ms;    /* LAUNCH */
     int64_t at_ms;       /* TIMER */

@@ -88,6 +88,7 @@ typedef struct attempt {
     uint32_t newer, older; /* neighbours by deadline, which is the order of launch; or of the free list (newer) */
     uint8_t state;
     bool cut;             /* COMMITTING */
+    bool committed;       /* its worker said so */
     bool queued;          /* in the list by deadline */
 } attempt;
 
