@@ -145,9 +145,9 @@ static bool all_fit(const sorted_input *s, uint64_t memory)
     return items_fit(s, 0, memory) == s->count;
 }
 
-static int merge_pass(sorted_input *s, spill_writer *w, bool *progress, sdf_error **err)
+static int merge_pass(sorted_input *s, spill_writer *w, bool *advanced, sdf_error **err)
 {
-    *progress = false;
+    *advanced = false;
     for (uint32_t at = 0; at < s->count; at++) {
         uint64_t left = budget_left(s->env->budget);
         if (all_fit(s, left / 2))
@@ -162,7 +162,7 @@ static int merge_pass(sorted_input *s, spill_writer *w, bool *progress, sdf_erro
         int rc = merge_group(s, w, at, n, err);
         if (rc)
             return rc;
-        *progress = true;
+        *advanced = true;
     }
     return SDF_OK;
 }
@@ -180,7 +180,7 @@ static int merge_too_big(sorted_input *s, sdf_error **err)
     return SDF_E_NO_MEMORY;
 }
 
-static int run_pass(sorted_input *s, bool *progress, sdf_error **err)
+static int run_pass(sorted_input *s, bool *advanced, sdf_error **err)
 {
     spill_writer *w;
     pass *bigger = realloc(s->passes, (s->pass_count + 1) * sizeof *bigger);
@@ -191,7 +191,7 @@ static int run_pass(sorted_input *s, bool *progress, sdf_error **err)
     int rc = spill_open(&w, s->env, s->key, s->value, err);
     if (rc)
         return rc;
-    if ((rc = merge_pass(s, w, progress, err))) {
+    if ((rc = merge_pass(s, w, advanced, err))) {
         spill_abort(w);
         return rc;
     }
@@ -202,11 +202,11 @@ static int run_pass(sorted_input *s, bool *progress, sdf_error **err)
 static int merge_down(sorted_input *s, sdf_error **err)
 {
     while (!all_fit(s, budget_left(s->env->budget) / 2)) {
-        bool progress;
-        int rc = run_pass(s, &progress, err);
+        bool advanced;
+        int rc = run_pass(s, &advanced, err);
         if (rc)
             return rc;
-        if (progress)
+        if (advanced)
             continue;
         uint64_t left = budget_left(s->env->budget);
         return all_fit(s, left - left / 8) ? SDF_OK : merge_too_big(s, err);
