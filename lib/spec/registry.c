@@ -13,6 +13,12 @@
 #include "spec/definition.h"
 #include "spec/type.h"
 
+/* Ids that were handed out stay as they were, though the table grew: one for each state of it that was asked for. */
+typedef struct program_id {
+    struct program_id *before;
+    char text[33];
+} program_id;
+
 static struct {
     pthread_mutex_t lock;
     function **functions; /* sorted by name */
@@ -20,8 +26,8 @@ static struct {
     char *application; /* version; NULL: none */
     sdf_error *remembered;
     bool frozen;
-    bool id_known;
-    char id[33];
+    bool id_known; /* `id` is of the table as it is */
+    program_id *id;
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Where `name` is, or where it belongs. */
@@ -258,17 +264,26 @@ char *registry_describe(void)
     return text;
 }
 
+/* Lock held. */
+static void renew_id(void)
+{
+    buf text = BUF_EMPTY;
+    program_id *id = describe(&text) ? NULL : malloc(sizeof *id);
+    if (id) {
+        hash_hex128(text.data, text.size, id->text);
+        id->before = table.id;
+        table.id = id;
+        table.id_known = true;
+    }
+    buf_free(&text);
+}
+
 const char *sdf_program_id(void)
 {
     pthread_mutex_lock(&table.lock);
-    if (!table.id_known) {
-        buf text = BUF_EMPTY;
-        table.id_known = !describe(&text);
-        if (table.id_known)
-            hash_hex128(text.data, text.size, table.id);
-        buf_free(&text);
-    }
-    const char *id = table.id_known ? table.id : ""; /* no memory: an id that fits no program */
+    if (!table.id_known)
+        renew_id();
+    const char *id = table.id_known ? table.id->text : ""; /* no memory: an id that fits no program */
     pthread_mutex_unlock(&table.lock);
     return id;
 }
