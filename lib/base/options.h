@@ -9,10 +9,10 @@
 #include <sdf/base.h>
 
 typedef enum option_kind {
-    OPTION_U64,    /* uint64_t: a plain decimal number */
-    OPTION_SIZE,   /* uint64_t: bytes, as num_parse_size reads them */
-    OPTION_UNIT,   /* double: a probability, 0 to 1 */
-    OPTION_CHOICE  /* int: the index in `choices` */
+    OPTION_U64,   /* uint64_t: a plain decimal number */
+    OPTION_SIZE,  /* uint64_t: bytes, as num_parse_size reads them */
+    OPTION_UNIT,  /* double: a probability, 0 to 1 */
+    OPTION_CHOICE /* int: the index in `choices` */
 } option_kind;
 
 typedef struct option_spec {

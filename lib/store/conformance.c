@@ -80,8 +80,8 @@ int suite_put(suite *s, store *to, const char *name, size_t size, uint64_t seed,
     void *writer = NULL;
     uint8_t *data = suite_bytes(size, seed);
     EXPECT(s, data != NULL, "no memory for the test");
-    int failed = suite_status(s, "writer_open", to->ops->writer_open(to->self, name, if_absent, &writer, &err), &err,
-                              SDF_OK);
+    int failed =
+        suite_status(s, "writer_open", to->ops->writer_open(to->self, name, if_absent, &writer, &err), &err, SDF_OK);
     if (!failed) {
         failed = append_pieces(s, to, writer, data, size, pieces);
         if (failed) {

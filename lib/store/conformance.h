@@ -10,9 +10,9 @@
 #define CONFORMANCE_PREFIX "sdf-conformance/"
 
 typedef struct suite {
-    store *a;       /* under test */
-    store *b;       /* the same URI opened again; NULL when the store's scope is the process */
-    char why[512];  /* of the first failure of a case */
+    store *a;      /* under test */
+    store *b;      /* the same URI opened again; NULL when the store's scope is the process */
+    char why[512]; /* of the first failure of a case */
 } suite;
 
 /* A case returns 0, or 1 after suite_fail. */
@@ -25,14 +25,14 @@ extern const suite_case conformance_basic[], conformance_naming[], conformance_t
 
 /* Notes why, unless something is noted already; returns 1. */
 int suite_fail(suite *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-#define EXPECT(s, condition, ...) \
-    do { \
-        if (!(condition)) \
-            return suite_fail(s, __VA_ARGS__); \
+#define EXPECT(s, condition, ...)                                                                                      \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            return suite_fail(s, __VA_ARGS__);                                                                         \
     } while (0)
 
-/* 0 if a call answered as expected. An error without an error object of the same code, or an object without an error, is a
- * failure. Frees *err and makes it NULL. */
+/* 0 if a call answered as expected. An error without an error object of the same code, or an object without an error,
+ * is a failure. Frees *err and makes it NULL. */
 int suite_status(suite *s, const char *what, int got, sdf_error **err, int expected);
 
 /* Bytes that depend on seed and position. */

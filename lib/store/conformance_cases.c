@@ -10,14 +10,12 @@
 
 static int round_trip(suite *s)
 {
-    static const size_t sizes[] = {0,     1,     2,     7,       4095,        4096,
-                                   4097,  65535, 65536, 65537,   262143,      262145,
-                                   1 << 20, (1 << 20) + 1, (5 << 20) + 3};
+    static const size_t sizes[] = {0,     1,     2,      7,      4095,    4096,          4097,         65535,
+                                   65536, 65537, 262143, 262145, 1 << 20, (1 << 20) + 1, (5 << 20) + 3};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         size_t size = sizes[i], pieces = i % 3 == 0 ? 1 : i % 3 == 1 ? 2 : 37;
         if (suite_put(s, s->a, NAME("round"), size, i, pieces, 0, SDF_OK) ||
-            suite_head(s, s->a, NAME("round"), size, SDF_OK) ||
-            suite_get(s, s->a, NAME("round"), 0, size, i, SDF_OK))
+            suite_head(s, s->a, NAME("round"), size, SDF_OK) || suite_get(s, s->a, NAME("round"), 0, size, i, SDF_OK))
             return 1;
     }
     return 0;
@@ -42,8 +40,14 @@ static int no_append(suite *s)
 static int ranges(suite *s)
 {
     const uint64_t size = (1 << 20) + 17;
-    static const uint64_t some[][2] = {{0, 0},     {0, 1},          {1, 0},           {4095, 2},
-                                       {4096, 4096}, {1000, 65536},   {(1 << 20) + 16, 1}, {(1 << 20) + 17, 0},
+    static const uint64_t some[][2] = {{0, 0},
+                                       {0, 1},
+                                       {1, 0},
+                                       {4095, 2},
+                                       {4096, 4096},
+                                       {1000, 65536},
+                                       {(1 << 20) + 16, 1},
+                                       {(1 << 20) + 17, 0},
                                        {0, (1 << 20) + 17}};
     if (suite_put(s, s->a, NAME("ranges"), size, 5, 11, 0, SDF_OK))
         return 1;
@@ -61,9 +65,14 @@ static int ranges(suite *s)
 
 static int beyond_the_end(suite *s)
 {
-    static const uint64_t some[][2] = {{0, 101},        {100, 1},          {101, 0},
-                                       {50, 51},        {1, UINT64_MAX},   {UINT64_MAX, 1},
-                                       {UINT64_MAX, UINT64_MAX}, {0, UINT64_C(1) << 62}};
+    static const uint64_t some[][2] = {{0, 101},
+                                       {100, 1},
+                                       {101, 0},
+                                       {50, 51},
+                                       {1, UINT64_MAX},
+                                       {UINT64_MAX, 1},
+                                       {UINT64_MAX, UINT64_MAX},
+                                       {0, UINT64_C(1) << 62}};
     if (suite_put(s, s->a, NAME("short"), 100, 6, 1, 0, SDF_OK))
         return 1;
     for (size_t i = 0; i < sizeof some / sizeof some[0]; i++)
@@ -97,8 +106,9 @@ static int check_many(suite *s, sdf_read *reads, const uint8_t *x, const uint8_t
         const uint8_t *bytes = i % 4 == 0 ? x : y;
         if (suite_status(s, "one of many reads", reads[i].status, &reads[i].err, expected))
             return 1;
-        EXPECT(s, expected != SDF_OK || (reads[i].view.size == reads[i].length &&
-                                         memcmp(reads[i].view.data, bytes + reads[i].offset, reads[i].length) == 0),
+        EXPECT(s,
+               expected != SDF_OK || (reads[i].view.size == reads[i].length &&
+                                      memcmp(reads[i].view.data, bytes + reads[i].offset, reads[i].length) == 0),
                "read %zu of many in one call has the wrong bytes", i);
     }
     return 0;
@@ -225,9 +235,8 @@ static int if_absent(suite *s)
     void *first, *second;
     if (suite_put(s, s->a, NAME("absent"), 1000, 1, 2, 1, SDF_OK) ||
         suite_put(s, s->a, NAME("absent"), 900, 2, 2, 1, SDF_E_EXISTS) ||
-        suite_head(s, s->a, NAME("absent"), 1000, SDF_OK) ||
-        suite_get(s, s->a, NAME("absent"), 0, 1000, 1, SDF_OK) || suite_remove(s, NAME("absent")) ||
-        suite_put(s, s->a, NAME("absent"), 900, 2, 2, 1, SDF_OK) ||
+        suite_head(s, s->a, NAME("absent"), 1000, SDF_OK) || suite_get(s, s->a, NAME("absent"), 0, 1000, 1, SDF_OK) ||
+        suite_remove(s, NAME("absent")) || suite_put(s, s->a, NAME("absent"), 900, 2, 2, 1, SDF_OK) ||
         suite_get(s, s->a, NAME("absent"), 0, 900, 2, SDF_OK))
         return 1;
     /* Two that are open at once: the first commit wins. */
@@ -248,8 +257,7 @@ static int replacement(suite *s)
            suite_get(s, s->a, NAME("replace"), 0, 1000, 1, SDF_OK) ||
            suite_put(s, s->a, NAME("replace"), 2000, 2, 2, 0, SDF_OK) ||
            suite_get(s, s->a, NAME("replace"), 0, 2000, 2, SDF_OK) ||
-           suite_put(s, s->a, NAME("replace"), 0, 3, 1, 0, SDF_OK) ||
-           suite_head(s, s->a, NAME("replace"), 0, SDF_OK) ||
+           suite_put(s, s->a, NAME("replace"), 0, 3, 1, 0, SDF_OK) || suite_head(s, s->a, NAME("replace"), 0, SDF_OK) ||
            suite_get(s, s->a, NAME("replace"), 0, 1, 3, SDF_E_CORRUPT) || suite_count(s, s->a, NAME("replace"), 1);
 }
 
@@ -259,8 +267,7 @@ static int removal(suite *s)
                                         NAME("gone")};
     sdf_error *err = NULL;
     if (suite_put(s, s->a, names[0], 10, 1, 1, 0, SDF_OK) || suite_put(s, s->a, names[1], 10, 1, 1, 0, SDF_OK) ||
-        suite_put(s, s->a, NAME("gone/kept"), 10, 4, 1, 0, SDF_OK) ||
-        suite_get(s, s->a, names[0], 0, 10, 1, SDF_OK) ||
+        suite_put(s, s->a, NAME("gone/kept"), 10, 4, 1, 0, SDF_OK) || suite_get(s, s->a, names[0], 0, 10, 1, SDF_OK) ||
         suite_status(s, "remove", s->a->ops->remove(s->a->self, names, 5, &err), &err, SDF_OK))
         return 1;
     return suite_head(s, s->a, names[0], 0, SDF_E_NOT_FOUND) ||
@@ -288,7 +295,8 @@ static int sweeping(suite *s)
     void *writer;
     sdf_error *err = NULL;
     const sdf_store_ops *ops = s->a->ops;
-    if (suite_put(s, s->a, NAME("sweep/kept"), 100, 1, 1, 0, SDF_OK) || begin_object(s, NAME("sweep/left"), 2, 1, &writer))
+    if (suite_put(s, s->a, NAME("sweep/kept"), 100, 1, 1, 0, SDF_OK) ||
+        begin_object(s, NAME("sweep/left"), 2, 1, &writer))
         return 1;
     int rc = ops->sweep != NULL ? ops->sweep(s->a->self, CONFORMANCE_PREFIX, &err) : SDF_OK;
     int failed = suite_status(s, "sweep", rc, &err, SDF_OK) || suite_count(s, s->a, NAME("sweep/"), 1) ||

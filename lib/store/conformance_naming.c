@@ -24,9 +24,29 @@ static int refused(suite *s, const char *name)
 static int bad_names(suite *s)
 {
     static const char *const names[] = {
-        "",           "/",          "/a",        "a/",         "a//b",      ".",       "..",        "a/./b",
-        "a/../b",     "../a",       ".hidden",   "a/.hidden",  "a b",       "a\nb",    "a\\b",      "a:b",
-        "a*",         "a?",         "a\x7f",     "a\xc3\xa4",  "a%2fb",     "~",       "sdf-conformance/../../x",
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "a/./b",
+        "a/../b",
+        "../a",
+        ".hidden",
+        "a/.hidden",
+        "a b",
+        "a\nb",
+        "a\\b",
+        "a:b",
+        "a*",
+        "a?",
+        "a\x7f",
+        "a\xc3\xa4",
+        "a%2fb",
+        "~",
+        "sdf-conformance/../../x",
     };
     char longer[600];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -44,8 +64,14 @@ static int bad_names(suite *s)
 
 static int good_names(suite *s)
 {
-    static const char *const names[] = {NAME("a"),       NAME("A-Z_09.x"), NAME("-dash"),      NAME("_under"),
-                                        NAME("deep/er/a/b/c/d/e/f/g/h"), NAME("dots.."), NAME("0"), NAME("sdf-1/s3/t17.0.a42.index")};
+    static const char *const names[] = {NAME("a"),
+                                        NAME("A-Z_09.x"),
+                                        NAME("-dash"),
+                                        NAME("_under"),
+                                        NAME("deep/er/a/b/c/d/e/f/g/h"),
+                                        NAME("dots.."),
+                                        NAME("0"),
+                                        NAME("sdf-1/s3/t17.0.a42.index")};
     char longest[STORE_NAME_MAX + 1];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (suite_put(s, s->a, names[i], 10 + i, i, 1, 1, SDF_OK))
@@ -58,9 +84,9 @@ static int good_names(suite *s)
     longest[strlen(CONFORMANCE_PREFIX) + STORE_PART_MAX] = '/';
     longest[strlen(CONFORMANCE_PREFIX) + 2 * STORE_PART_MAX + 1] = '/';
     longest[STORE_NAME_MAX] = 0;
-    return suite_put(s, s->a, longest, 1000, 77, 2, 1, SDF_OK) ||
-           suite_get(s, s->a, longest, 10, 900, 77, SDF_OK) || suite_count(s, s->a, longest, 1) ||
-           suite_remove(s, longest) || suite_head(s, s->a, longest, 0, SDF_E_NOT_FOUND);
+    return suite_put(s, s->a, longest, 1000, 77, 2, 1, SDF_OK) || suite_get(s, s->a, longest, 10, 900, 77, SDF_OK) ||
+           suite_count(s, s->a, longest, 1) || suite_remove(s, longest) ||
+           suite_head(s, s->a, longest, 0, SDF_E_NOT_FOUND);
 }
 
 /* ---- listings ---- */
@@ -154,14 +180,11 @@ static int listing_removes(suite *s)
             return 1;
     }
     int rc = s->a->ops->list(s->a->self, NAME("rm/"), remove_listed, s, &err);
-    return suite_status(s, "list with a callback that removes", rc, &err, SDF_OK) || suite_count(s, s->a, NAME("rm/"), 0);
+    return suite_status(s, "list with a callback that removes", rc, &err, SDF_OK) ||
+           suite_count(s, s->a, NAME("rm/"), 0);
 }
 
 const suite_case conformance_naming[] = {
-    {"bad_names", bad_names},
-    {"good_names", good_names},
-    {"listing", listing},
-    {"listing_stops", listing_stops},
-    {"listing_removes", listing_removes},
-    {NULL, NULL},
+    {"bad_names", bad_names},         {"good_names", good_names},           {"listing", listing},
+    {"listing_stops", listing_stops}, {"listing_removes", listing_removes}, {NULL, NULL},
 };

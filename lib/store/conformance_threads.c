@@ -83,12 +83,12 @@ static void *write_same(void *user)
         sdf_slice part = {bytes, sizeof bytes};
         snprintf(name, sizeof name, NAME("same/%d"), i);
         memset(bytes, w->index + 1, sizeof bytes);
-        w->failed = suite_status(&w->s, "writer_open", s->ops->writer_open(s->self, name, 1, &writer, &err), &err,
-                                 SDF_OK);
+        w->failed =
+            suite_status(&w->s, "writer_open", s->ops->writer_open(s->self, name, 1, &writer, &err), &err, SDF_OK);
         if (w->failed)
             break;
-        w->failed = suite_status(&w->s, "writer_append", s->ops->writer_append(s->self, writer, &part, 1, &err), &err,
-                                 SDF_OK);
+        w->failed =
+            suite_status(&w->s, "writer_append", s->ops->writer_append(s->self, writer, &part, 1, &err), &err, SDF_OK);
         int rc = s->ops->writer_commit(s->self, writer, &err);
         w->failed |= suite_status(&w->s, "writer_commit", rc, &err, rc == SDF_OK ? SDF_OK : SDF_E_EXISTS);
         w->won += rc == SDF_OK;
@@ -138,8 +138,8 @@ static void *replace_or_read(void *user)
     for (int i = 0; i < 4 * OBJECTS && !w->failed; i++) {
         sdf_error *err = NULL;
         if (w->index < THREADS / 2)
-            w->failed = suite_status(&w->s, "replacing", store_put(w->s.a, NAME("hot"), bytes, sizeof bytes, &err), &err,
-                                     SDF_OK);
+            w->failed = suite_status(&w->s, "replacing", store_put(w->s.a, NAME("hot"), bytes, sizeof bytes, &err),
+                                     &err, SDF_OK);
         else
             w->failed = uniform(&w->s, w->s.a, NAME("hot"), sizeof bytes);
     }

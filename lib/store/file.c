@@ -1,12 +1,14 @@
 /* "file:DIR" keeps every object as a file below DIR: "file:DIR[?fsync=none|data&shared=0|1]".
  *
- *   fsync   none (default): shuffle data is not forced to the disk; a machine that loses power has lost its workers too,
- *           and a torn object fails its checksums. data: the object, then its folder, is synced before commit returns.
+ *   fsync   none (default): shuffle data is not forced to the disk. A machine that loses power has lost its workers
+ *           too, and a torn object fails its checksums.
+ *           data: the object, then its folder, is synced before commit returns.
  *   shared  1: DIR is a mount that the workers of all machines have (NFS, EFS). Default 0: this machine only.
  *
  * DIR is taken as it stands (no percent-decoding; it can't contain '?') and made absolute when the store is opened.
- * Right on NFS too: a commit is one link or rename whose outcome is looked at, not believed; a stale handle is reopened;
- * errors of close count; nothing is mapped. Not here: writing (file_write.c), walking folders (file_list.c). */
+ * Right on NFS too: a commit is one link or rename whose outcome is looked at, not believed; a stale handle is
+ * reopened; errors of close count; nothing is mapped. Not here: writing (file_write.c), walking folders (file_list.c).
+ */
 #include "store/file.h"
 
 #include <errno.h>
@@ -56,10 +58,9 @@ static int read_range(const open_file *h, const sdf_read *r, void *buffer)
 
 static int too_short(const file_store *fs, const sdf_read *r, uint64_t size, sdf_error **err)
 {
-    return error_set(err, SDF_E_CORRUPT,
-                     "object \"%s\" in the store file:%s has %llu bytes, too few for the %llu asked for at %llu",
-                     r->name, fs->root, (unsigned long long)size, (unsigned long long)r->length,
-                     (unsigned long long)r->offset);
+    return error_set(
+        err, SDF_E_CORRUPT, "object \"%s\" in the store file:%s has %llu bytes, too few for the %llu asked for at %llu",
+        r->name, fs->root, (unsigned long long)size, (unsigned long long)r->length, (unsigned long long)r->offset);
 }
 
 static int read_open(file_store *fs, open_file *h, sdf_read *r, int *number)

@@ -14,9 +14,9 @@
 #define FILE_TEMP_PREFIX ".tmp-"
 
 typedef struct file_store {
-    char *root; /* absolute */
-    int sync;   /* 1: objects and their folders are synced before they count as committed */
-    int shared; /* 1: the folder is on a file system that all workers mount */
+    char *root;          /* absolute */
+    int sync;            /* 1: objects and their folders are synced before they count as committed */
+    int shared;          /* 1: the folder is on a file system that all workers mount */
     int no_rename_flags; /* atomic; 1: this file system can't rename without replacing (NFS), so link(2) is used */
     uint64_t seed;       /* of temporary names */
     uint64_t counter;    /* atomic */

@@ -63,8 +63,9 @@ static int show(walk *w, const char *path, const char *name)
 {
     struct stat st;
     if (lstat(path, &st) != 0) /* unreadable ones are shown by what reads them */
-        return gone(errno) ? SDF_OK : local_error(w->err, errno, "the store file:%s can't look at the object \"%s\"",
-                                                  w->fs->root, name);
+        return gone(errno)
+                   ? SDF_OK
+                   : local_error(w->err, errno, "the store file:%s can't look at the object \"%s\"", w->fs->root, name);
     if (!S_ISREG(st.st_mode) || store_check_name(name, NULL) != SDF_OK)
         return SDF_OK;
     sdf_object_info info = {

@@ -1,9 +1,9 @@
 /* Writing of the "file:" store: a temporary file beside the object, given the object's name when it is whole.
  *
- * How a name is given. Replacing: rename(2). If absent: renameat2(RENAME_NOREPLACE), and where the file system has no such
- * thing (NFS), link(2) and unlink(2) of the temporary name. On NFS an answer can be lost and the call sent again, which
- * then fails although the first one did it; so after a failure the file is looked at: it is committed if the object's
- * name leads to it, or if it has two names (link). */
+ * How a name is given. Replacing: rename(2). If absent: renameat2(RENAME_NOREPLACE), and where the file system has no
+ * such thing (NFS), link(2) and unlink(2) of the temporary name. On NFS an answer can be lost and the call sent again,
+ * which then fails although the first one did it; so after a failure the file is looked at: it is committed if the
+ * object's name leads to it, or if it has two names (link). */
 #include "store/file.h"
 
 #include <errno.h>
@@ -60,8 +60,10 @@ static int choose_temp(file_store *fs, file_writer *w)
 /* A name that is also a folder's, or whose folder is an object. */
 static int name_clash(const file_store *fs, const file_writer *w, sdf_error **err)
 {
-    error_set(err, SDF_E_INVALID, "\"%s\" can't be an object in the store file:%s: it is the folder of others, or a "
-                                  "folder in it is an object", w->name, fs->root);
+    error_set(err, SDF_E_INVALID,
+              "\"%s\" can't be an object in the store file:%s: it is the folder of others, or a "
+              "folder in it is an object",
+              w->name, fs->root);
     error_hint(err, "choose names of which none is the folder of another");
     return SDF_E_INVALID;
 }
@@ -256,8 +258,10 @@ static int commit_error(const file_store *fs, const file_writer *w, int number, 
         return SDF_E_IO;
     }
     if (number == ENOSYS || number == EPERM) {
-        error_set(err, SDF_E_UNSUPPORTED, "the file system under file:%s can neither link files nor rename without "
-                                          "replacing", fs->root);
+        error_set(err, SDF_E_UNSUPPORTED,
+                  "the file system under file:%s can neither link files nor rename without "
+                  "replacing",
+                  fs->root);
         error_hint(err, "choose a folder on another file system");
         return SDF_E_UNSUPPORTED;
     }

@@ -15,10 +15,10 @@ typedef struct input_file {
 } input_file;
 
 /* Names as sdf_text_file takes them ('\n' between several; empty ones are skipped): paths or file: URIs. A name that is
- * there as it stands is taken so, else it is a glob (* ? [ ], no braces). A folder stands for its files, without folders
- * in it and names beginning with '.' or '_'; a glob may match folders, and leaves such names out too unless it spells
- * the '.' or '_' itself. Files are sorted bytewise by path within each name, whatever the locale. A name without a file,
- * an unreadable folder or file, and what is neither (a FIFO, a device) is an error that names it. */
+ * there as it stands is taken so, else it is a glob (* ? [ ], no braces). A folder stands for its files, without
+ * folders in it and names beginning with '.' or '_'; a glob may match folders, and leaves such names out too unless it
+ * spells the '.' or '_' itself. Files are sorted bytewise by path within each name, whatever the locale. A name without
+ * a file, an unreadable folder or file, and what is neither (a FIFO, a device) is an error that names it. */
 int input_list(const char *uris, input_file **files, size_t *count, sdf_error **err);
 void input_list_free(input_file *files, size_t count);
 

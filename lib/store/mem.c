@@ -18,11 +18,11 @@
 #include "base/options.h"
 #include "store/store.h"
 
-#define SHARDS       16
-#define FIRST_SLOTS  64
-#define MAP_FROM     (UINT64_C(256) << 10) /* bytes from which an object is mapped */
-#define HUGE_FROM    (UINT64_C(4) << 20)   /* bytes from which huge pages are asked for */
-#define BLOB_OVERHEAD 192                  /* charged per object beside its bytes: struct, name, slot */
+#define SHARDS        16
+#define FIRST_SLOTS   64
+#define MAP_FROM      (UINT64_C(256) << 10) /* bytes from which an object is mapped */
+#define HUGE_FROM     (UINT64_C(4) << 20)   /* bytes from which huge pages are asked for */
+#define BLOB_OVERHEAD 192                   /* charged per object beside its bytes: struct, name, slot */
 
 typedef struct mem_store mem_store;
 
@@ -304,9 +304,10 @@ static int mem_read_one(mem_store *m, sdf_read *r)
     if (b == NULL)
         return not_found(r->name, &r->err);
     if (r->offset > b->size || r->length > b->size - r->offset) {
-        rc = error_set(&r->err, SDF_E_CORRUPT,
-                       "object \"%s\" in the store mem: has %llu bytes, too few for the %llu asked for at %llu", r->name,
-                       (unsigned long long)b->size, (unsigned long long)r->length, (unsigned long long)r->offset);
+        rc =
+            error_set(&r->err, SDF_E_CORRUPT,
+                      "object \"%s\" in the store mem: has %llu bytes, too few for the %llu asked for at %llu", r->name,
+                      (unsigned long long)b->size, (unsigned long long)r->length, (unsigned long long)r->offset);
         blob_unref(b);
         return rc;
     }

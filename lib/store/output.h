@@ -16,14 +16,14 @@
 
 /* ---- driver ---- */
 typedef struct output output;
-/* Creates the folder (one that exists is SDF_E_EXISTS, even empty) with _temporary in it. Parents are made. `token` names
- * this job: bytes of object names without '/'. */
+/* Creates the folder (one that exists is SDF_E_EXISTS, even empty) with _temporary in it. Parents are made. `token`
+ * names this job: bytes of object names without '/'. */
 int output_begin(const char *uri, const char *token, output **out, sdf_error **err);
 /* Gives a winner's temporary file its name, "part-00000". Idempotent: once done, it may be asked for again. A file that
  * has not the size that the winner reported is SDF_E_CORRUPT. */
 int output_publish(output *out, const char *temp, const char *final, uint64_t bytes, uint64_t records, sdf_error **err);
-/* Removes what lost, writes _SUCCESS (the manifest as JSON: parts with bytes and records, by name), syncs. Frees out. When
- * it fails, everything is removed as by output_abort. */
+/* Removes what lost, writes _SUCCESS (the manifest as JSON: parts with bytes and records, by name), syncs. Frees out.
+ * When it fails, everything is removed as by output_abort. */
 int output_finish(output *out, sdf_error **err);
 /* Removes everything the job made, the folder too unless somebody else put something there. Frees out. NULL is fine. */
 void output_abort(output *out);

@@ -18,7 +18,7 @@
 struct output_part {
     char *path;
     int fd;
-    int number; /* errno of the first failed write: the file can't be closed well any more */
+    int number;            /* errno of the first failed write: the file can't be closed well any more */
     uint64_t size, handed; /* to the disk */
 };
 

@@ -125,8 +125,7 @@ int store_put(store *s, const char *name, const void *data, size_t size, sdf_err
 int store_get_range(store *s, const char *name, uint64_t offset, uint64_t length, void *buffer, sdf_view *view,
                     sdf_error **err)
 {
-    sdf_read read = {
-        .struct_size = sizeof read, .name = name, .offset = offset, .length = length, .buffer = buffer};
+    sdf_read read = {.struct_size = sizeof read, .name = name, .offset = offset, .length = length, .buffer = buffer};
     read.view.struct_size = sizeof read.view;
     int rc = s->ops->read(s->self, &read, 1, err);
     if (rc != SDF_OK)

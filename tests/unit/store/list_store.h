@@ -115,9 +115,7 @@ static int list_read_one(list_store *l, sdf_read *r)
     uint64_t length = r->length;
     if (o != NULL && r->offset <= o->size && length > o->size - r->offset && l->defect == LIST_STORE_SHORT)
         length = o->size - r->offset;
-    rc = o == NULL                                                  ? SDF_E_NOT_FOUND
-         : r->offset > o->size || length > o->size - r->offset ? SDF_E_CORRUPT
-                                                                    : SDF_OK;
+    rc = o == NULL ? SDF_E_NOT_FOUND : r->offset > o->size || length > o->size - r->offset ? SDF_E_CORRUPT : SDF_OK;
     if (rc == SDF_OK) {
         char *copy = malloc(length + 1);
         if (length > 0)
@@ -231,12 +229,12 @@ static int list_store_open(const char *rest, void *user, void **self, sdf_error 
     return SDF_OK;
 }
 
-#define LIST_STORE_OPS(open) \
-    { \
-        .struct_size = sizeof(sdf_store_ops), .version = SDF_STORE_VERSION, .scope = SDF_SCOPE_PROCESS, \
-        .writer_open = open, .writer_append = list_writer_append, .writer_commit = list_writer_commit, \
-        .writer_abort = list_writer_abort, .read = list_read, .head = list_head, .list = list_list, \
-        .remove = list_remove, .destroy = list_destroy, \
+#define LIST_STORE_OPS(open)                                                                                           \
+    {                                                                                                                  \
+        .struct_size = sizeof(sdf_store_ops), .version = SDF_STORE_VERSION, .scope = SDF_SCOPE_PROCESS,                \
+        .writer_open = open, .writer_append = list_writer_append, .writer_commit = list_writer_commit,                 \
+        .writer_abort = list_writer_abort, .read = list_read, .head = list_head, .list = list_list,                    \
+        .remove = list_remove, .destroy = list_destroy,                                                                \
     }
 
 static __attribute__((unused)) int list_store_register(const char *scheme, list_store_defect defect, sdf_error **err)

@@ -68,24 +68,24 @@ static UNUSED void check_ok(int rc, sdf_error **err, const char *file, int line)
     _assert_int_equal((uintmax_t)rc, SDF_OK, file, line);
 }
 /* The call passes &err, which is there for it. */
-#define OK(call) \
-    do { \
-        sdf_error *err = NULL; \
-        int ok_rc = (call); \
-        check_ok(ok_rc, &err, __FILE__, __LINE__); \
+#define OK(call)                                                                                                       \
+    do {                                                                                                               \
+        sdf_error *err = NULL;                                                                                         \
+        int ok_rc = (call);                                                                                            \
+        check_ok(ok_rc, &err, __FILE__, __LINE__);                                                                     \
     } while (0)
 
 /* The call fails with the code, and its message or hint says `text`. */
-#define FAILS(code, text, call) \
-    do { \
-        sdf_error *err = NULL; \
-        int fails_rc = (call); \
-        assert_int_equal(fails_rc, code); \
-        assert_non_null(err); \
-        assert_int_equal(sdf_error_code(err), code); \
-        if (strstr(sdf_error_text(err), text) == NULL) \
-            fail_msg("\"%s\" does not say \"%s\"", sdf_error_text(err), text); \
-        sdf_error_free(err); \
+#define FAILS(code, text, call)                                                                                        \
+    do {                                                                                                               \
+        sdf_error *err = NULL;                                                                                         \
+        int fails_rc = (call);                                                                                         \
+        assert_int_equal(fails_rc, code);                                                                              \
+        assert_non_null(err);                                                                                          \
+        assert_int_equal(sdf_error_code(err), code);                                                                   \
+        if (strstr(sdf_error_text(err), text) == NULL)                                                                 \
+            fail_msg("\"%s\" does not say \"%s\"", sdf_error_text(err), text);                                         \
+        sdf_error_free(err);                                                                                           \
     } while (0)
 
 #endif

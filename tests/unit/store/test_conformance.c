@@ -109,9 +109,12 @@ static void test_refuses_to_start(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mem),           cmocka_unit_test(test_file),
-        cmocka_unit_test(test_fault_without_faults), cmocka_unit_test(test_host_store),
-        cmocka_unit_test(test_finds_defects), cmocka_unit_test(test_faults_are_seen),
+        cmocka_unit_test(test_mem),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_fault_without_faults),
+        cmocka_unit_test(test_host_store),
+        cmocka_unit_test(test_finds_defects),
+        cmocka_unit_test(test_faults_are_seen),
         cmocka_unit_test(test_refuses_to_start),
     };
     return cmocka_run_group_tests_name("store/conformance", tests, scratch_make, scratch_remove);

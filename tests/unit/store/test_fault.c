@@ -1,4 +1,5 @@
-/* Every fault of fault: before a store: it happens, as often as asked, repeatably, and leaves the store as it should. */
+/* Every fault of fault: before a store: it happens, as often as asked, repeatably, and leaves the store as it should.
+ */
 #include "scratch.h"
 
 #include "base/timebase.h"
@@ -216,7 +217,7 @@ static void test_stacked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read_faults),  cmocka_unit_test(test_flip),  cmocka_unit_test(test_throttle),
+        cmocka_unit_test(test_read_faults),  cmocka_unit_test(test_flip),       cmocka_unit_test(test_throttle),
         cmocka_unit_test(test_write_faults), cmocka_unit_test(test_many_reads), cmocka_unit_test(test_seeds),
         cmocka_unit_test(test_delay),        cmocka_unit_test(test_stacked),
     };

@@ -1,5 +1,6 @@
-/* The file: store and output folders on a file system that behaves like NFS: no rename without replacing, answers that are
- * lost after the deed, stale handles, errors that close tells. The system calls are replaced here, in this program. */
+/* The file: store and output folders on a file system that behaves like NFS: no rename without replacing, answers that
+ * are lost after the deed, stale handles, errors that close tells. The system calls are replaced here, in this program.
+ */
 #include "scratch.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@ static struct {
     answer renameat2, link, rename;
     int renameat2_errno, link_errno, rename_errno;
     int stale_opens, stale_reads;
-    int close_errno; /* of the next close */
+    int close_errno;    /* of the next close */
     int links, renames; /* calls seen */
 } nfs;
 
@@ -275,9 +276,10 @@ static void test_output(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_links),          cmocka_unit_test(test_link_lies),  cmocka_unit_test(test_link_refused),
-        cmocka_unit_test(test_rename_flags_lie), cmocka_unit_test(test_rename_lies), cmocka_unit_test(test_stale),
-        cmocka_unit_test(test_close_fails),    cmocka_unit_test(test_output),
+        cmocka_unit_test(test_links),        cmocka_unit_test(test_link_lies),
+        cmocka_unit_test(test_link_refused), cmocka_unit_test(test_rename_flags_lie),
+        cmocka_unit_test(test_rename_lies),  cmocka_unit_test(test_stale),
+        cmocka_unit_test(test_close_fails),  cmocka_unit_test(test_output),
     };
     return cmocka_run_group_tests_name("store/file_nfs", tests, scratch_make, scratch_remove);
 }

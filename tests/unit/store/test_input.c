@@ -25,8 +25,8 @@ static const char *listed(const char *uris)
 }
 
 static const char *const odd_names[] = {
-    "d/b.txt", "d/a.txt",  "d/B.txt",   "d/_skip",    "d/.skip", "d/a,b", "d/a b",    "d/a{1,2}", "d/[x]",
-    "d/a*b",   "d/q?",     "d/b\\slash", "d/\xff\xfe", "d/z",     "d/sub/inner", "e/1", "e/2", "e/_SUCCESS",
+    "d/b.txt", "d/a.txt", "d/B.txt",    "d/_skip",    "d/.skip", "d/a,b",       "d/a b", "d/a{1,2}", "d/[x]",
+    "d/a*b",   "d/q?",    "d/b\\slash", "d/\xff\xfe", "d/z",     "d/sub/inner", "e/1",   "e/2",      "e/_SUCCESS",
 };
 
 static int make_tree(void **state)
@@ -63,7 +63,7 @@ static void test_globs(void **state)
     assert_string_equal(listed(in_scratch("d/[a-z].txt")), "d/a.txt d/b.txt");
     assert_string_equal(listed(in_scratch("d/[!a].txt")), "d/B.txt d/b.txt");
     assert_string_equal(listed(in_scratch("?/[12]")), "e/1 e/2");
-    assert_string_equal(listed(in_scratch("e*")), "e/1 e/2"); /* "empty" has none, "e" is a folder */
+    assert_string_equal(listed(in_scratch("e*")), "e/1 e/2");  /* "empty" has none, "e" is a folder */
     assert_string_equal(listed(in_scratch("e/*")), "e/1 e/2"); /* without _SUCCESS */
     assert_string_equal(listed(in_scratch("e/_*")), "e/_SUCCESS");
     assert_string_equal(listed(in_scratch("d/.*ip")), "d/.skip");
@@ -274,11 +274,16 @@ static void test_changed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files_and_folders), cmocka_unit_test(test_globs),
-        cmocka_unit_test(test_names_that_look_like_globs), cmocka_unit_test(test_relative),
-        cmocka_unit_test(test_symlinks),          cmocka_unit_test(test_locale),
-        cmocka_unit_test(test_nothing_found),     cmocka_unit_test(test_special_files),
-        cmocka_unit_test(test_permission),        cmocka_unit_test(test_reading),
+        cmocka_unit_test(test_files_and_folders),
+        cmocka_unit_test(test_globs),
+        cmocka_unit_test(test_names_that_look_like_globs),
+        cmocka_unit_test(test_relative),
+        cmocka_unit_test(test_symlinks),
+        cmocka_unit_test(test_locale),
+        cmocka_unit_test(test_nothing_found),
+        cmocka_unit_test(test_special_files),
+        cmocka_unit_test(test_permission),
+        cmocka_unit_test(test_reading),
         cmocka_unit_test(test_changed),
     };
     return cmocka_run_group_tests_name("store/input", tests, make_tree, scratch_remove);

@@ -166,9 +166,8 @@ static void test_churn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lends), cmocka_unit_test(test_view_outlives_store),
-        cmocka_unit_test(test_large), cmocka_unit_test(test_cap),
-        cmocka_unit_test(test_cap_while_writing), cmocka_unit_test(test_many_objects),
+        cmocka_unit_test(test_lends), cmocka_unit_test(test_view_outlives_store), cmocka_unit_test(test_large),
+        cmocka_unit_test(test_cap),   cmocka_unit_test(test_cap_while_writing),   cmocka_unit_test(test_many_objects),
         cmocka_unit_test(test_churn),
     };
     return cmocka_run_group_tests_name("store/mem", tests, NULL, NULL);

@@ -105,8 +105,9 @@ static void test_names(void **state)
 {
     output *out;
     output_part *part;
-    static const char *const temps[] = {"job-1", "_temporary", "_temporary/", "_temporary/../x", "_temporary/a/b",
-                                        "/etc/passwd", "", "_temporary/.x", "_temporary//x"};
+    static const char *const temps[] = {
+        "job-1",       "_temporary", "_temporary/",   "_temporary/../x", "_temporary/a/b",
+        "/etc/passwd", "",           "_temporary/.x", "_temporary//x"};
     static const char *const finals[] = {"", "_SUCCESS", "../x", "a/b", ".", ".x", "a b", "/x"};
     OK(output_begin(in_scratch("names"), "j", &out, &err));
     write_part(in_scratch("names"), "_temporary/ok", "x");
@@ -211,7 +212,7 @@ static int too_large(void)
         output_part_write(part, bytes, 1, NULL) != SDF_E_NO_SPACE)
         return 3;
     if (output_part_close(part, NULL) != SDF_E_NO_SPACE || exists(in_scratch("large/_temporary/j-1")))
-        return 4; /* a file that could not be written whole is not closed well */
+        return 4;        /* a file that could not be written whole is not closed well */
     limit.rlim_cur = 10; /* the manifest does not fit either */
     setrlimit(RLIMIT_FSIZE, &limit);
     if (output_finish(out, NULL) != SDF_E_NO_SPACE || exists(in_scratch("large")))
@@ -291,9 +292,15 @@ static void test_killed_between_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),    cmocka_unit_test(test_no_parts),      cmocka_unit_test(test_begin_refused),
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_publish_again), cmocka_unit_test(test_abort),
-        cmocka_unit_test(test_zombies),  cmocka_unit_test(test_no_space),      cmocka_unit_test(test_unwritable_parent),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_no_parts),
+        cmocka_unit_test(test_begin_refused),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_publish_again),
+        cmocka_unit_test(test_abort),
+        cmocka_unit_test(test_zombies),
+        cmocka_unit_test(test_no_space),
+        cmocka_unit_test(test_unwritable_parent),
         cmocka_unit_test(test_killed_between_steps),
     };
     return cmocka_run_group_tests_name("store/output", tests, scratch_make, scratch_remove);

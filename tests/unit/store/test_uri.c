@@ -71,9 +71,9 @@ static void test_absolute_uri(void **state)
 
 static void test_local_paths(void **state)
 {
-    static const char *const same[][2] = {{"/a/b", "/a/b"},    {"/a/b///", "/a/b"}, {"/", "/"},
-                                          {"file:/a", "/a"},   {"file:///a", "/a"}, {"file:/a%20b", "/a%20b"},
-                                          {"/x:y", "/x:y"},    {"//", "/"},         {"/a?b", "/a?b"}};
+    static const char *const same[][2] = {{"/a/b", "/a/b"},  {"/a/b///", "/a/b"}, {"/", "/"},
+                                          {"file:/a", "/a"}, {"file:///a", "/a"}, {"file:/a%20b", "/a%20b"},
+                                          {"/x:y", "/x:y"},  {"//", "/"},         {"/a?b", "/a?b"}};
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
         char *path;
         OK(local_path(same[i][0], &path, &err));
@@ -203,8 +203,8 @@ static void test_remove_prefix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_uris),    cmocka_unit_test(test_absolute_uri), cmocka_unit_test(test_local_paths),
-        cmocka_unit_test(test_register),    cmocka_unit_test(test_struct_sizes), cmocka_unit_test(test_helpers),
+        cmocka_unit_test(test_bad_uris),      cmocka_unit_test(test_absolute_uri), cmocka_unit_test(test_local_paths),
+        cmocka_unit_test(test_register),      cmocka_unit_test(test_struct_sizes), cmocka_unit_test(test_helpers),
         cmocka_unit_test(test_remove_prefix),
     };
     return cmocka_run_group_tests_name("store/uri", tests, scratch_make, scratch_remove);
