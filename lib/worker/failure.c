@@ -22,7 +22,6 @@ failure_class failure_of(const task_run *t, int code, const sdf_error *err)
         return FAILURE_LOST;
     case SDF_E_IO:
     case SDF_E_BUSY:
-    case SDF_E_EXISTS: /* a doubled request of this attempt was quicker: the next attempt has names of its own */
     case SDF_E_NO_SPACE: /* another worker's disk may have some, and what fills it may go */
         return FAILURE_TRANSIENT;
     case SDF_E_NOT_FOUND:
