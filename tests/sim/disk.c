@@ -1,5 +1,5 @@
-/* The virtual store: objects in a list, each visible from the moment its commit lands. Workers meet faults here; the driver
- * does not. A worker that has died goes on in vain: nothing it does has an effect. */
+/* The virtual store: objects in a list, each visible from the moment its commit lands. Workers meet faults here; the
+ * driver does not. A worker that has died goes on in vain: nothing it does has an effect. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

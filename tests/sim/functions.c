@@ -12,7 +12,8 @@ static int give(sdf_out *out, const rec *r)
 
 static int step(step_kind k, const sdf_record *in, sdf_out *out)
 {
-    rec r = {.key_size = (uint8_t)(in->key.size < KEY_MAX ? in->key.size : KEY_MAX), .value = sdf_slice_i64(&in->value)};
+    rec r = {.key_size = (uint8_t)(in->key.size < KEY_MAX ? in->key.size : KEY_MAX),
+             .value = sdf_slice_i64(&in->value)};
     rec made[2];
     if (r.key_size)
         memcpy(r.key, in->key.data, r.key_size);

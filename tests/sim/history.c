@@ -1,10 +1,11 @@
-/* One history: a random pipeline, random faults, some jobs on it; then what came out against the oracle, and what is left against
- * DESIGN's invariants. */
+/* One history: a random pipeline, random faults, some jobs on it; then what came out against the oracle, and what is
+ * left against the invariants: nothing doubled, lost, orphaned or without end. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "jobs.h"
 #include "plan/planner.h"
 
@@ -22,7 +23,6 @@ typedef struct history {
     uint32_t stages[64 * JOBS_MAX]; /* in the driver */
     uint32_t stage_count;
     bool source_added;
-    uint64_t rerun_hint;
 } history;
 
 /* ---- what this history is like ---- */
@@ -85,8 +85,8 @@ static void tell_shape(history *h)
     char steps[256] = "";
     for (uint32_t i = 0; i < p->step_count; i++) {
         size_t used = strlen(steps);
-        snprintf(steps + used, sizeof steps - used, step_is_wide(p->steps[i]) ? " %s/%u" : " %s", step_name(p->steps[i]),
-                 p->partitions[i]);
+        snprintf(steps + used, sizeof steps - used, step_is_wide(p->steps[i]) ? " %s/%u" : " %s",
+                 step_name(p->steps[i]), p->partitions[i]);
     }
     world_say(&h->w, "%s of %u records:%s", sources[p->source], p->input.count, steps);
 }
@@ -290,7 +290,7 @@ static void finish(history *h, history_result *r)
     }
     r->injected += w->injected;
     r->virtual_ms += w->now - INT64_C(1000000000000);
-    r->records += h->pipeline.input.count;
+    r->digest = hash_mix(w->digest ^ w->injected, (uint64_t)w->now);
 }
 
 bool history_run(uint64_t seed, bool trace, const char *folder, history_result *r, char *wrong, size_t room)

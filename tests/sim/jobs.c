@@ -1,4 +1,5 @@
-/* What jobs hand out, and whether it is right: as a sequence where the order is known, as a multiset where it is not. */
+/* What jobs hand out, and whether it is right: as a sequence where the order is known, as a multiset where it is
+ * not. */
 #include "jobs.h"
 
 #include <dirent.h>

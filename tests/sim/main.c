@@ -7,6 +7,8 @@
 #include "base/path.h"
 #include "sim.h"
 
+#define TWICE_EVERY 16 /* histories, one is run twice, to see that it is the same */
+
 typedef struct options {
     uint64_t first, histories;
     bool trace, keep_going;
@@ -52,6 +54,15 @@ static bool parse(int argc, char **argv, options *o)
     return true;
 }
 
+static bool runs_the_same(uint64_t seed, const char *folder, uint64_t digest, char *wrong, size_t room)
+{
+    history_result again = {0};
+    if (history_run(seed, false, folder, &again, wrong, room) && again.digest == digest)
+        return true;
+    snprintf(wrong, room, "another history the second time");
+    return false;
+}
+
 static uint64_t run_all(const char *program, const options *o, const char *folder)
 {
     history_result sum = {0};
@@ -60,7 +71,10 @@ static uint64_t run_all(const char *program, const options *o, const char *folde
     int64_t began = timebase_monotonic_us();
     for (; ran < o->histories && (bad == 0 || o->keep_going); ran++) {
         uint64_t seed = o->first + ran;
-        if (history_run(seed, o->trace, folder, &sum, wrong, sizeof wrong))
+        bool good = history_run(seed, o->trace, folder, &sum, wrong, sizeof wrong);
+        if (good && seed % TWICE_EVERY == 0)
+            good = runs_the_same(seed, folder, sum.digest, wrong, sizeof wrong);
+        if (good)
             continue;
         bad++;
         printf("seed %llu: %s\n  again: %s --seed %llu --trace\n", (unsigned long long)seed, wrong, program,
@@ -68,7 +82,8 @@ static uint64_t run_all(const char *program, const options *o, const char *folde
         fflush(stdout);
     }
     double seconds = (double)(timebase_monotonic_us() - began) / 1e6;
-    printf("%llu histories, %llu wrong: %llu jobs (%llu failed, as they may), %llu attempts (%llu failed), %llu faults; "
+    printf("%llu histories, %llu wrong: %llu jobs (%llu failed, as they may), %llu attempts (%llu failed), "
+           "%llu faults; "
            "%.1f h of virtual time in %.1f s, %.0f histories a minute\n",
            (unsigned long long)ran, (unsigned long long)bad, (unsigned long long)sum.jobs,
            (unsigned long long)sum.jobs_failed, (unsigned long long)sum.attempts, (unsigned long long)sum.failed,

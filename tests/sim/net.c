@@ -1,5 +1,5 @@
-/* The virtual transport: an invocation becomes events in virtual time, and poll moves the clock from one to the next instead of
- * waiting. A worker runs in one go when its time has come; its own clock goes ahead meanwhile. */
+/* The virtual transport: an invocation becomes events in virtual time, and poll moves the clock from one to the next
+ * instead of waiting. A worker runs in one go when its time has come; its own clock goes ahead meanwhile. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

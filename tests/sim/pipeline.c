@@ -1,5 +1,5 @@
-/* Random pipelines: a source of a few hundred records at most, some narrow and wide steps; as data for the oracle and as lineage for
- * the planner. */
+/* Random pipelines: a source of a few hundred records at most, some narrow and wide steps; as data for the oracle and
+ * as lineage for the planner. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,9 +217,9 @@ static node *source_node(world *w, const pipeline *p, uint32_t *id, uint32_t *ne
         return n;
     }
     spec = (node_spec){.kind = NODE_TEXT, .operation = "text_file", .uris = p->uris, .split_bytes = p->split_bytes};
+    node_spec words = {.kind = NODE_FLAT_MAP, .operation = "flat_map", .function = "sim.words"};
     if (p->source == SOURCE_TEXT)
-        return chain(chain(NULL, spec, id), (node_spec){.kind = NODE_FLAT_MAP, .operation = "flat_map", .function = "sim.words"},
-                     id);
+        return chain(chain(NULL, spec, id), words, id);
     spec.kind = NODE_BINARY;
     spec.operation = "binary_file";
     spec.record_bytes = BINARY_KEY + 8;

@@ -1,5 +1,6 @@
-/* The simulator: one seeded history runs the real scheduler, driver, worker, operators and shuffle under a virtual clock, transport and
- * store that lose, delay, double, crash and corrupt as the seed says; its results are held against a serial oracle.
+/* The simulator: one seeded history runs the real scheduler, driver, worker, operators and shuffle under a virtual
+ * clock, transport and store that lose, delay, double, crash and corrupt as the seed says; its results are held against
+ * a serial oracle.
  *
  * One thread, one history at a time. Everything that may differ between two runs comes from the seed. */
 #ifndef SIM_SIM_H
@@ -58,6 +59,7 @@ typedef struct world {
     uint32_t event_count, event_room;
     uint64_t event_order;
     uint64_t injected; /* faults so far */
+    uint64_t digest;   /* of what happened when: the same for the same seed */
     char wrong[1024];  /* the first violation; "" */
     char folder[256];  /* for files */
     struct net *net;
@@ -174,8 +176,8 @@ const char *step_name(step_kind k);
 /* One record through a narrow step; out has room for 2. Returns how many. */
 uint32_t step_apply(step_kind k, const rec *in, rec out[2]);
 int64_t fold_value(int64_t sum, int64_t count, int64_t largest);
-/* The whole pipeline, serially. The order is that of a sort, if the last wide step is one, or of the source, if there is no
- * wide step; else none. */
+/* The whole pipeline, serially. The order is that of a sort, if the last wide step is one, or of the source, if there
+ * is no wide step; else none. */
 typedef enum order_known { ORDER_NONE, ORDER_KEYS, ORDER_DOWN, ORDER_EXACT } order_known;
 order_known oracle_run(const pipeline *p, recs *out);
 
@@ -193,8 +195,9 @@ int functions_register(sdf_error **err);
 /* ---- history.c ---- */
 
 typedef struct history_result {
-    uint64_t attempts, failed, jobs, jobs_failed, injected, records, reruns;
+    uint64_t attempts, failed, jobs, jobs_failed, injected;
     int64_t virtual_ms;
+    uint64_t digest; /* of all events of the last one */
 } history_result;
 /* False: something was wrong; `wrong` says what. */
 bool history_run(uint64_t seed, bool trace, const char *folder, history_result *r, char *wrong, size_t room);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "sim.h"
 
 void *sim_alloc(size_t size)
@@ -110,6 +111,7 @@ bool world_next(world *w, int64_t until, event *e)
     if (w->event_count == 0 || w->events[0].at > until)
         return false;
     *e = w->events[0];
+    w->digest = hash_mix(w->digest ^ (uint64_t)e->at, e->order * 2 + e->kind) ^ e->call->id;
     event last = w->events[--w->event_count];
     uint32_t i = 0, n = w->event_count;
     for (uint32_t c = 1; c < n; c = 2 * i + 1) {
