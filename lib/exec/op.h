@@ -35,6 +35,16 @@ static inline int op_finish(op *o, sdf_error **err)
     return o->finish(o, err);
 }
 
+/* Memory of a batch that has been handed on: in builds with a sanitizer its bytes are spoilt, so that whoever kept a
+ * pointer beyond the batch's life is found out at once. */
+static inline void poison(void *data, size_t size)
+{
+#ifdef SDF_SANITIZE
+    if (size)
+        memset(data, 0xdb, size);
+#endif
+}
+
 /* ---- exec/out.c, emit.c: what functions emit into; collects batches for the next operator ---- */
 /* Batches of at most SDF_BATCH_MAX records go to `next` when full and at out_flush. Copies go into memory of its own, charged to the
  * budget, reused after each batch. Number columns are collected as fixed columns, others as slices. */

@@ -85,6 +85,7 @@ int out_push(sdf_out *out)
     side_column(&out->key, &batch.key);
     side_column(&out->value, &batch.value);
     int rc = op_push(out->next, &batch, &out->error);
+    poison(out->bytes, out->used);
     out->count = 0;
     out->used = 0;
     if (out->capacity > OUT_BYTES_KEPT)

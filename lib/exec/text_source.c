@@ -63,7 +63,7 @@ static int text_resize(text *t, size_t capacity, sdf_error **err)
     budget *b = t->leg.env->budget;
     sdf_error *why = NULL;
     if (budget_take(b, capacity - t->capacity, NULL, &why)) {
-        if (sdf_error_code(why) == SDF_E_NO_MEMORY || !why) {
+        if (t->capacity && sdf_error_code(why) == SDF_E_NO_MEMORY) {
             sdf_error_free(why);
             return line_too_large(t, capacity, err);
         }
@@ -181,12 +181,16 @@ static int text_last(text *t, size_t *count, sdf_error **err)
     return SDF_OK;
 }
 
+/* The lines were handed on: their bytes are behind `begin`. */
 static int text_push(text *t, size_t count, sdf_error **err)
 {
     sdf_batch batch = {.count = count};
     column_set_null(&batch.key);
     column_set_slices(&batch.value, t->lines);
-    return op_push(t->first, &batch, err);
+    int rc = op_push(t->first, &batch, err);
+    const uint8_t *from = t->lines[0].data;
+    poison(t->bytes + (from - t->bytes), (size_t)(t->bytes + t->begin - from));
+    return rc;
 }
 
 /* Lines that begin in [at, stop): SDF_OK at the end, OP_STOP after a cut or when nobody wants more (*wanted false). */

@@ -104,6 +104,25 @@ static void inputs_that_fail(void **state)
     fixture_close(&f);
 }
 
+static void a_line_beyond_the_memory(void **state)
+{
+    fixture f;
+    size_t size = 3 << 20;
+    char *line = malloc(size);
+    memset(line, 'x', size);
+    fixture_open(&f, 0);
+    fixture_file(&f, line, size);
+    count_plan(&f, "keep_all");
+    f.request.memory = 1 << 20;
+    fixture_run_fails(&f, FAILURE_MEMORY, SDF_E_NO_MEMORY, "--memory");
+    assert_true(f.reply.metrics.peak_memory <= 1 << 20);
+    f.request.memory = 16 << 20;
+    fixture_run_ok(&f);
+    assert_int_equal(f.reply.records, 1);
+    free(line);
+    fixture_close(&f);
+}
+
 static void requests_that_do_not_fit(void **state)
 {
     fixture f;
@@ -358,6 +377,7 @@ int main(void)
         cmocka_unit_test(counting_lines),
         cmocka_unit_test(failures_carry_their_place),
         cmocka_unit_test(inputs_that_fail),
+        cmocka_unit_test(a_line_beyond_the_memory),
         cmocka_unit_test(requests_that_do_not_fit),
         cmocka_unit_test(plans_come_inline_from_the_store_or_are_known),
         cmocka_unit_test(probes),
