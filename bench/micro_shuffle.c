@@ -13,13 +13,13 @@
 #include "shuffle/run.h"
 
 #define PARTITIONS 32
-#define ROUNDS 3
+#define ROUNDS     3
 
 typedef struct data {
     const char *name;
     type_kind value;
     size_t count, bytes;
-    sdf_slice *keys; /* words */
+    sdf_slice *keys;                  /* words */
     uint8_t *key_bytes, *value_bytes; /* fixed: records; words: letters, and i64 values */
     uint32_t value_width;
 } data;
@@ -40,9 +40,9 @@ static void *get(size_t size)
 
 static data words(size_t bytes)
 {
-    static const char *const syllables[] = {"a",   "ab",  "ing", "con", "de",  "ed",  "er", "es", "ex",  "i",  "in",
-                                            "le",  "ly",  "men", "ness", "o",  "on",  "per", "pre", "pro", "re", "s",
-                                            "ter", "the", "ti",  "to",  "tion", "un", "ver", "y"};
+    static const char *const syllables[] = {"a",  "ab", "ing", "con", "de",   "ed", "er",   "es",  "ex",  "i",
+                                            "in", "le", "ly",  "men", "ness", "o",  "on",   "per", "pre", "pro",
+                                            "re", "s",  "ter", "the", "ti",   "to", "tion", "un",  "ver", "y"};
     rng r = {1};
     data d = {.name = "words", .value = TYPE_I64, .value_width = 8};
     d.keys = get(bytes / 9 * sizeof(sdf_slice));

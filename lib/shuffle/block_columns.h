@@ -4,14 +4,14 @@
 
 #include "shuffle/block.h"
 
-#define BLOCK_PREFIX_BYTES 8 /* of a payload: count, layouts, zero */
-#define BLOCK_GAIN 16        /* compressed is kept if it is at least 1/16 smaller */
+#define BLOCK_PREFIX_BYTES 8  /* of a payload: count, layouts, zero */
+#define BLOCK_GAIN         16 /* compressed is kept if it is at least 1/16 smaller */
 
 typedef struct column_builder {
     type_kind kind;
     uint8_t *data; /* values one after another; numbers at full width */
     size_t size, capacity;
-    uint32_t *lengths; /* NULL for numbers and null */
+    uint32_t *lengths;       /* NULL for numbers and null */
     size_t lengths_capacity; /* bytes */
     uint32_t shortest, longest;
     bool same;         /* all values equal the first; not kept for i64 */

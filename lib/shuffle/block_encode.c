@@ -13,7 +13,7 @@
 #include "shuffle/charge.h"
 
 #define LZ4_ACCELERATION 1
-#define LZ4_SKIP_MAX 32 /* blocks left alone after many that did not compress */
+#define LZ4_SKIP_MAX     32 /* blocks left alone after many that did not compress */
 
 void block_header_write(const block_header *h, uint8_t out[BLOCK_HEADER_BYTES])
 {
@@ -157,8 +157,8 @@ static void note_compression(block_builder *b, bool shrunk)
 /* Bytes of the compressed payload in `out`, or 0 if it would not be at least 1/BLOCK_GAIN smaller. */
 static size_t compress_payload(const uint8_t *raw, size_t size, uint8_t *out)
 {
-    int n = LZ4_compress_fast((const char *)raw, (char *)out, (int)size, (int)(size - size / BLOCK_GAIN),
-                              LZ4_ACCELERATION);
+    int n =
+        LZ4_compress_fast((const char *)raw, (char *)out, (int)size, (int)(size - size / BLOCK_GAIN), LZ4_ACCELERATION);
     return n > 0 ? (size_t)n : 0;
 }
 

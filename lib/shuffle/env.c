@@ -16,8 +16,9 @@ int task_env_check(const task_env *env, sdf_error **err)
     int64_t now = timebase_now(clock);
     if (now < q->lease_ms)
         return SDF_OK;
-    int rc = error_set(err, SDF_E_TIMEOUT, "the lease of attempt %" PRIu64 " ended %" PRId64 " ms ago: it must not write",
-                       q->attempt, now - q->lease_ms);
+    int rc =
+        error_set(err, SDF_E_TIMEOUT, "the lease of attempt %" PRIu64 " ended %" PRId64 " ms ago: it must not write",
+                  q->attempt, now - q->lease_ms);
     error_hint(err, "give tasks more time, or make them smaller (more partitions, smaller splits)");
     return rc;
 }

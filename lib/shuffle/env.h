@@ -16,7 +16,7 @@ typedef struct task_env {
     const plan_stage *stage;
     budget *budget;
     store *store;
-    const char *scratch_dir;  /* NULL or "": no scratch disk, spills go to the store */
+    const char *scratch_dir; /* NULL or "": no scratch disk, spills go to the store */
     const timebase *clock;
     const volatile int *cancelled; /* not NULL: the worker was told to stop */
     task_metrics metrics;
@@ -24,10 +24,11 @@ typedef struct task_env {
     bool upstream_failed;
     uint32_t bad_stage, bad_task, bad_leg;
     uint64_t bad_attempt;
-    uint64_t next_scratch;    /* numbers this task's scratch files */
+    uint64_t next_scratch; /* numbers this task's scratch files */
 } task_env;
 
-/* SDF_OK while the attempt may write: its lease holds and nobody cancelled it. Call before every write and now and then in loops. */
+/* SDF_OK while the attempt may write: its lease holds and nobody cancelled it. Call before every write and now and then
+ * in loops. */
 int task_env_check(const task_env *env, sdf_error **err);
 
 #endif

@@ -7,12 +7,12 @@
 
 #include "shuffle/charge.h"
 
-#define READS_MAX 16   /* ranges in one store call */
-#define HELD_MAX 64    /* extents at hand at once */
-#define TRIES_MAX 4    /* of a read that fails for no lasting reason */
-#define BACKOFF_MS 5   /* before the second try; four times as long before each next one */
+#define READS_MAX   16 /* ranges in one store call */
+#define HELD_MAX    64 /* extents at hand at once */
+#define TRIES_MAX   4  /* of a read that fails for no lasting reason */
+#define BACKOFF_MS  5  /* before the second try; four times as long before each next one */
 #define GAP_NETWORK (1u << 20)
-#define GAP_HOST (4u << 10)
+#define GAP_HOST    (4u << 10)
 
 /* Bytes [from, to) of extent `extent`, at data. */
 typedef struct held {
@@ -93,8 +93,9 @@ static int check_extents(const task_extent *x, uint32_t count, sdf_error **err)
 {
     for (uint32_t i = 0; i < count; i++)
         if (x[i].max_raw > BLOCK_RAW_MAX || x[i].offset > INT64_MAX || x[i].stored > (uint64_t)INT64_MAX - x[i].offset)
-            return error_set(err, SDF_E_CORRUPT, "extent %u of the task's input can't be: %" PRIu64 " bytes at %" PRIu64, i,
-                             x[i].stored, x[i].offset);
+            return error_set(err, SDF_E_CORRUPT,
+                             "extent %u of the task's input can't be: %" PRIu64 " bytes at %" PRIu64, i, x[i].stored,
+                             x[i].offset);
     return SDF_OK;
 }
 
@@ -111,8 +112,15 @@ int fetch_open(fetch **out, task_env *env, const fetch_source *source, uint32_t 
     if (!f)
         return SDF_E_NO_MEMORY;
     memset(f, 0, overhead);
-    *f = (fetch){.env = env, .source = *source, .stage = stage, .extents = x, .count = count, .window = window,
-                 .charged = overhead, .reads_max = at_most(count, READS_MAX), .held_max = at_most(count, HELD_MAX)};
+    *f = (fetch){.env = env,
+                 .source = *source,
+                 .stage = stage,
+                 .extents = x,
+                 .count = count,
+                 .window = window,
+                 .charged = overhead,
+                 .reads_max = at_most(count, READS_MAX),
+                 .held_max = at_most(count, HELD_MAX)};
     f->reads = (sdf_read *)(f + 1);
     f->held = (held *)(f->reads + f->reads_max);
     f->ranges = (range *)(f->held + f->held_max);
@@ -206,8 +214,8 @@ static int read_once(fetch *f, sdf_read *reads, uint32_t count)
         if (rc != SDF_OK)
             r->status = rc;
         else if (r->status == SDF_OK && r->view.size != r->length)
-            r->status = error_set(&r->err, SDF_E_CORRUPT, "%zu bytes came where %" PRIu64 " were asked for", r->view.size,
-                                  r->length);
+            r->status = error_set(&r->err, SDF_E_CORRUPT, "%zu bytes came where %" PRIu64 " were asked for",
+                                  r->view.size, r->length);
         if (r->status == SDF_E_THROTTLED)
             f->env->metrics.store_throttled++;
         if (r->status != SDF_OK && !r->err)
@@ -284,8 +292,8 @@ static void add_range(fetch *f, uint32_t i, uint64_t from, uint64_t length, uint
     g->name[0] = 0;
     if (f->source.upstream)
         task_name_object(g->name, f->env->request->context, f->stage, x->task, x->leg, x->attempt);
-    f->reads[f->read_count++] = (sdf_read){.struct_size = sizeof(sdf_read), .name = g->name,
-                                           .offset = x->offset + from - lead, .length = length + lead};
+    f->reads[f->read_count++] = (sdf_read){
+        .struct_size = sizeof(sdf_read), .name = g->name, .offset = x->offset + from - lead, .length = length + lead};
 }
 
 /* Ranges for extent i from `at` on and those behind it, as many as the window, READS_MAX and HELD_MAX allow. */

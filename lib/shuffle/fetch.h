@@ -1,5 +1,6 @@
-/* The stored bytes of extents, in order, as far as a window of charged memory reaches: near ranges read together, several
- * objects in one store call, extents larger than the window piece by piece. Not here: what the bytes mean (run.c). */
+/* The stored bytes of extents, in order, as far as a window of charged memory reaches: near ranges read together,
+ * several objects in one store call, extents larger than the window piece by piece. Not here: what the bytes mean
+ * (run.c). */
 #ifndef SHUFFLE_FETCH_H
 #define SHUFFLE_FETCH_H
 
@@ -27,8 +28,8 @@ void fetch_close(fetch *f);
 uint64_t fetch_need(const task_extent *x, uint32_t count);
 uint64_t fetch_overhead(uint32_t count);
 
-/* The bytes of extent i from `at` on, at least `want` of them (at + want within the extent, want no more than a block of
- * max_raw can be). Valid until the next call. i and at never go back, but after fetch_forget. */
+/* The bytes of extent i from `at` on, at least `want` of them (at + want within the extent, want no more than a block
+ * of max_raw can be). Valid until the next call. i and at never go back, but after fetch_forget. */
 int fetch_get(fetch *f, uint32_t i, uint64_t at, uint64_t want, const uint8_t **data, sdf_error **err);
 /* What is at hand is not trusted: the next fetch_get reads it again. */
 void fetch_forget(fetch *f);

@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "base/wire.h"
 
-#define INDEX_FORMAT 1
+#define INDEX_FORMAT     1
 #define EXTENT_BYTES_MIN 6 /* six numbers of at least a byte */
 
 uint64_t digest_fold(uint64_t digest, uint64_t next)
@@ -67,7 +67,9 @@ int shuffle_index_encode(const shuffle_index *x, buf *out)
         uint32_t step = e->partition - (i ? e[-1].partition : 0);
         cursor_step(&c, i, step);
         rc = wire_put_varint(out, step);
-        rc = rc ? rc : wire_put_varint(out, zigzag((int64_t)(e->offset - expected_offset(x->extents, i, c.group, c.before))));
+        rc =
+            rc ? rc
+               : wire_put_varint(out, zigzag((int64_t)(e->offset - expected_offset(x->extents, i, c.group, c.before))));
         rc = rc ? rc : wire_put_varint(out, e->stored);
         rc = rc ? rc : wire_put_varint(out, e->raw);
         rc = rc ? rc : wire_put_varint(out, e->records);

@@ -20,8 +20,8 @@ static int read_range(store *s, const char *name, uint64_t offset, uint64_t leng
     return rc;
 }
 
-static int decode(const char *name, const uint8_t *bytes, uint32_t length, uint64_t offset, uint32_t crc, shuffle_index *x,
-                  sdf_error **err)
+static int decode(const char *name, const uint8_t *bytes, uint32_t length, uint64_t offset, uint32_t crc,
+                  shuffle_index *x, sdf_error **err)
 {
     if (hash_crc32c(0, bytes, length) != crc)
         return cut_short(name, err);

@@ -1,4 +1,5 @@
-/* Header and trailer of a shuffle object, and reading the index of one that lies in memory. docs/formats.md, "Shuffle object". */
+/* Header and trailer of a shuffle object, and reading the index of one that lies in memory. docs/formats.md, "Shuffle
+ * object". */
 #include "shuffle/object_format.h"
 
 #include <inttypes.h>
@@ -37,7 +38,8 @@ void object_trailer_write(uint8_t out[OBJECT_TRAILER_BYTES], uint64_t index_offs
     memcpy(out + 20, trailer_magic, 4);
 }
 
-bool object_trailer_read(const uint8_t trailer[OBJECT_TRAILER_BYTES], uint64_t *index_offset, uint32_t *size, uint32_t *crc)
+bool object_trailer_read(const uint8_t trailer[OBJECT_TRAILER_BYTES], uint64_t *index_offset, uint32_t *size,
+                         uint32_t *crc)
 {
     if (memcmp(trailer + 20, trailer_magic, 4) != 0 || load_u32(trailer + 16) != hash_crc32c(0, trailer, 16))
         return false;

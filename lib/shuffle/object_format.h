@@ -10,6 +10,7 @@ void object_header_write(uint8_t out[OBJECT_HEADER_BYTES], const object_ids *ids
                          type_kind value);
 void object_trailer_write(uint8_t out[OBJECT_TRAILER_BYTES], uint64_t index_offset, const void *index, uint32_t size);
 /* Where the index lies and its checksum; false if these bytes are no trailer. */
-bool object_trailer_read(const uint8_t trailer[OBJECT_TRAILER_BYTES], uint64_t *index_offset, uint32_t *size, uint32_t *crc);
+bool object_trailer_read(const uint8_t trailer[OBJECT_TRAILER_BYTES], uint64_t *index_offset, uint32_t *size,
+                         uint32_t *crc);
 
 #endif

@@ -24,7 +24,7 @@ struct object_writer {
     size_t count, capacity;
     uint64_t records; /* of ended extents */
     uint64_t inline_limit;
-    buf kept;          /* the object so far, while it is inline */
+    buf kept; /* the object so far, while it is inline */
     bool in_store;
     void *store_writer;
     char name[TASK_NAME_MAX];
@@ -165,7 +165,8 @@ void object_writer_abort(object_writer *w)
 
 /* ---- records ---- */
 
-/* Charged past the limit if need be: a spilling operator may be what writes here, and asking it for memory would turn in a circle. */
+/* Charged past the limit if need be: a spilling operator may be what writes here, and asking it for memory would turn
+ * in a circle. */
 static int extents_grow(object_writer *w, sdf_error **err)
 {
     size_t capacity = w->capacity ? w->capacity * 2 : 64;
@@ -275,7 +276,7 @@ static int index_make(object_writer *w, shuffle_index *index, sdf_error **err)
         return error_no_memory(err);
     if (w->count)
         if (w->count)
-        qsort(w->extents, w->count, sizeof *w->extents, by_partition);
+            qsort(w->extents, w->count, sizeof *w->extents, by_partition);
     for (size_t i = 0; i < w->count; i++)
         index->extents[i] = w->extents[i].x;
     index->fingerprint = fingerprint_of(w->extents, w->count, w->partitions);

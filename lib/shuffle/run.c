@@ -6,10 +6,10 @@
 
 #include "shuffle/charge.h"
 
-#define WINDOW_MAX (8u << 20)
+#define WINDOW_MAX   (8u << 20)
 #define WINDOW_SHARE 4           /* of the budget that is left, read-ahead takes at most a fourth */
 #define MERGE_WINDOW (64u << 10) /* of one run among many */
-#define RESERVE_MAX (1u << 20)   /* larger blocks are few and mostly not compressed: memory only when they come */
+#define RESERVE_MAX  (1u << 20)  /* larger blocks are few and mostly not compressed: memory only when they come */
 
 struct run {
     task_env *env;
@@ -109,8 +109,8 @@ static int bytes_extents(run *r, const shuffle_index *x, sdf_error **err)
     for (uint32_t i = 0; i < x->count; i++) {
         const index_extent *e = &x->extents[i];
         if (e->partition == r->partition)
-            r->owned[r->count++] = (task_extent){.offset = e->offset, .stored = e->stored, .raw = e->raw,
-                                                 .records = e->records, .max_raw = e->max_raw};
+            r->owned[r->count++] = (task_extent){
+                .offset = e->offset, .stored = e->stored, .raw = e->raw, .records = e->records, .max_raw = e->max_raw};
     }
     r->bytes.extents_charged = x->count * sizeof *r->owned;
     r->extents = r->owned;
@@ -159,7 +159,8 @@ void run_close(run *r)
 uint64_t run_cost(uint32_t max_raw)
 {
     uint64_t block = (uint64_t)max_raw + BLOCK_HEADER_BYTES + OBJECT_HEADER_BYTES;
-    return sizeof(run) + fetch_overhead(1) + block_reader_cost() + max_raw + (block > MERGE_WINDOW ? block : MERGE_WINDOW);
+    return sizeof(run) + fetch_overhead(1) + block_reader_cost() + max_raw +
+           (block > MERGE_WINDOW ? block : MERGE_WINDOW);
 }
 
 /* ---- reading ---- */
@@ -235,7 +236,8 @@ static int next_extent(run *r, sdf_error **err)
     while (r->current < r->count && r->at == r->extents[r->current].stored) {
         const task_extent *x = &r->extents[r->current];
         if (r->records != x->records || r->raw != x->raw) {
-            error_set(err, SDF_E_CORRUPT, "%" PRIu64 " records in %" PRIu64 " bytes came where the index says %" PRIu64 " in %" PRIu64,
+            error_set(err, SDF_E_CORRUPT,
+                      "%" PRIu64 " records in %" PRIu64 " bytes came where the index says %" PRIu64 " in %" PRIu64,
                       r->records, r->raw, x->records, x->raw);
             return damaged(r, err);
         }

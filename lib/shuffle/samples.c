@@ -63,8 +63,8 @@ static int set_add(sample_set *s, uint32_t task, const sdf_slice *encoded, sdf_e
         sdf_slice key = wire_bytes(&in, SAMPLE_KEY_MAX);
         if (in.bad || (type_is_number(s->kind) && key.size != 8))
             return error_set(err, SDF_E_CORRUPT, "sample %llu of task %u can't be a key", (unsigned long long)i, task);
-        s->samples[s->count++] = (sample){key, type_order_prefix(s->kind, key.data, key.size),
-                                          (double)weight / (double)count, task};
+        s->samples[s->count++] =
+            (sample){key, type_order_prefix(s->kind, key.data, key.size), (double)weight / (double)count, task};
     }
     return wire_left(&in) ? error_set(err, SDF_E_CORRUPT, "bytes behind the samples of task %u", task) : SDF_OK;
 }
@@ -93,8 +93,8 @@ static void set_merge_equal(sample_set *s)
     s->count = n;
 }
 
-/* The weight that a partition should have when each key heavier than that has one of its own: first the mean, then without
- * the heavy keys, and so on until no more of them turn up. */
+/* The weight that a partition should have when each key heavier than that has one of its own: first the mean, then
+ * without the heavy keys, and so on until no more of them turn up. */
 static double even_share(const sample_set *s, uint32_t partitions)
 {
     double share = 0;
@@ -116,9 +116,9 @@ static double even_share(const sample_set *s, uint32_t partitions)
     return share;
 }
 
-/* Fills partitions one after another, each to an even share of what is left; a key belongs where it brings the sum nearer to
- * that share, and a heavy one counts as one share. out[] gets the indexes of splitters: the first key of each partition but
- * the first. */
+/* Fills partitions one after another, each to an even share of what is left; a key belongs where it brings the sum
+ * nearer to that share, and a heavy one counts as one share. out[] gets the indexes of splitters: the first key of each
+ * partition but the first. */
 static uint32_t set_cut(const sample_set *s, uint32_t partitions, size_t *out)
 {
     double most = even_share(s, partitions), left = 0, sum = 0;

@@ -1,5 +1,5 @@
-/* Spills: what does not fit into memory goes to a nameless file in the scratch folder (nothing is left of it however the
- * process ends), and on into an object in the store from where the disk is full, or at once where there is no disk.
+/* Spills: what does not fit into memory goes to a nameless file in the scratch folder (nothing is left of it however
+ * the process ends), and on into an object in the store from where the disk is full, or at once where there is no disk.
  * One file's offsets run through both parts. */
 #include "shuffle/run_source.h"
 
@@ -15,14 +15,14 @@
 #include "shuffle/stream.h"
 
 #define SPILL_BLOCK_BYTES (64u << 10)
-#define SPILL_BLOCK_MIN (4u << 10) /* when the budget has hardly anything left */
+#define SPILL_BLOCK_MIN   (4u << 10) /* when the budget has hardly anything left */
 
 struct spill_file {
     task_env *env;
-    int fd;             /* -1: none */
-    uint64_t in_file;   /* bytes in the scratch file; the object holds those behind */
+    int fd;           /* -1: none */
+    uint64_t in_file; /* bytes in the scratch file; the object holds those behind */
     uint64_t in_object;
-    bool object;        /* there is one */
+    bool object; /* there is one */
     char name[TASK_NAME_MAX];
 };
 
@@ -301,8 +301,8 @@ static int spill_read(void *self, sdf_read *reads, size_t count, sdf_error **err
 int run_open_spill(run **r, task_env *env, spill_file *f, const spill_extent *x, type_kind key, type_kind value,
                    sdf_error **err)
 {
-    task_extent extent = {.offset = x->offset, .stored = x->stored, .raw = x->raw, .records = x->records,
-                          .max_raw = x->max_raw};
+    task_extent extent = {
+        .offset = x->offset, .stored = x->stored, .raw = x->raw, .records = x->records, .max_raw = x->max_raw};
     fetch_source source = {.read = spill_read, .self = f};
     return run_open_source(r, env, &source, 0, 0, &extent, key, value, err);
 }

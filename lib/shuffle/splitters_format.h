@@ -4,7 +4,7 @@
 
 #include "shuffle/splitters.h"
 
-#define SAMPLES_FORMAT 1
+#define SAMPLES_FORMAT   1
 #define SPLITTERS_FORMAT 1
 
 #endif

@@ -6,7 +6,7 @@
 #include "shuffle/charge.h"
 
 #define PENDING_MAX (64u << 10)
-#define PARTS_MAX 8
+#define PARTS_MAX   8
 
 static size_t pending_for(size_t block_bytes)
 {

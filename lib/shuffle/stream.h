@@ -16,7 +16,7 @@ typedef struct stream {
     void *self;
     uint8_t *pending; /* bytes not written yet */
     size_t pending_size, pending_capacity;
-    uint64_t position; /* bytes put in, written or not */
+    uint64_t position;   /* bytes put in, written or not */
     index_extent extent; /* so far; its partition is that of the records added now */
     uint64_t digest;     /* of the extent's blocks */
 } stream;
@@ -27,7 +27,8 @@ int stream_open(stream *s, budget *charged, type_kind key, type_kind value, size
 uint64_t stream_cost(type_kind key, type_kind value, size_t block_bytes);
 void stream_close(stream *s); /* drops what is pending */
 
-int stream_add(stream *s, const sdf_column *keys, const sdf_column *values, size_t first, size_t count, sdf_error **err);
+int stream_add(stream *s, const sdf_column *keys, const sdf_column *values, size_t first, size_t count,
+               sdf_error **err);
 int stream_add_one(stream *s, const sdf_slice *key, const sdf_slice *value, sdf_error **err);
 /* Records added to the extent so far. */
 uint64_t stream_records(const stream *s);

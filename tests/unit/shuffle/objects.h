@@ -35,7 +35,8 @@ static inline void world_open(world *w, const char *uri, uint64_t memory, uint32
         snprintf(text, sizeof text, "%s", uri);
     assert_ok(store_open(text, &w->env.store, err));
     budget_init(&w->budget, memory);
-    w->request = (task_request){.context = 0xabc, .stage = 3, .task = 7, .leg = 1, .attempt = 42, .block_bytes = block_bytes};
+    w->request =
+        (task_request){.context = 0xabc, .stage = 3, .task = 7, .leg = 1, .attempt = 42, .block_bytes = block_bytes};
     w->env.request = &w->request;
     w->env.budget = &w->budget;
     w->env.plan = &w->plan;
@@ -56,7 +57,7 @@ static inline object_ids ids_of(uint32_t task)
 }
 
 /* Records of one object: run r, partition p has keys[r][p], values[r][p]. */
-#define RUNS_MAX 4
+#define RUNS_MAX       4
 #define PARTITIONS_MAX 40
 typedef struct contents {
     uint32_t runs, partitions;
@@ -132,13 +133,15 @@ static inline uint32_t extents_of(const shuffle_index *x, const object_ids *ids,
     for (uint32_t i = 0; i < x->count; i++) {
         const index_extent *e = &x->extents[i];
         if (e->partition == partition)
-            out[n++] = (task_extent){ids->task, ids->leg, ids->attempt, e->offset, e->stored, e->raw, e->records, e->max_raw};
+            out[n++] =
+                (task_extent){ids->task, ids->leg, ids->attempt, e->offset, e->stored, e->raw, e->records, e->max_raw};
     }
     return n;
 }
 
 /* The run gives the records of these columns one after another, then ends. Returns what run_next returned last. */
-static inline int run_matches(run *r, const values *const *keys, const values *const *vals, size_t columns, sdf_error **err)
+static inline int run_matches(run *r, const values *const *keys, const values *const *vals, size_t columns,
+                              sdf_error **err)
 {
     sdf_batch batch;
     size_t c = 0, at = 0;

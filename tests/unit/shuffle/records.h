@@ -17,13 +17,13 @@
 #include "spec/type.h"
 
 typedef enum shape {
-    SHAPE_EMPTY,    /* no bytes */
-    SHAPE_SAME,     /* all equal */
-    SHAPE_FIXED,    /* 10 bytes each */
-    SHAPE_SHORT,    /* 0..20 bytes */
-    SHAPE_MEDIUM,   /* 0..600 bytes */
-    SHAPE_LONG,     /* mostly short, now and then 100 KB */
-    SHAPE_I8,       /* 8-byte integers by range */
+    SHAPE_EMPTY,  /* no bytes */
+    SHAPE_SAME,   /* all equal */
+    SHAPE_FIXED,  /* 10 bytes each */
+    SHAPE_SHORT,  /* 0..20 bytes */
+    SHAPE_MEDIUM, /* 0..600 bytes */
+    SHAPE_LONG,   /* mostly short, now and then 100 KB */
+    SHAPE_I8,     /* 8-byte integers by range */
     SHAPE_I16,
     SHAPE_I32,
     SHAPE_I64,

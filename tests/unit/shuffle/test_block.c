@@ -14,12 +14,12 @@ typedef struct pair {
 } pair;
 
 static const pair pairs[] = {
-    {TYPE_NULL, SHAPE_EMPTY, BLOCK_EMPTY},  {TYPE_BYTES, SHAPE_EMPTY, BLOCK_EMPTY},
-    {TYPE_BYTES, SHAPE_SAME, BLOCK_CONST},  {TYPE_BYTES, SHAPE_FIXED, BLOCK_FIXED},
-    {TYPE_BYTES, SHAPE_SHORT, BLOCK_VAR8},  {TYPE_ANY, SHAPE_MEDIUM, BLOCK_VAR16},
-    {TYPE_BYTES, SHAPE_LONG, BLOCK_VAR32},  {TYPE_I64, SHAPE_I8, BLOCK_INT8},
-    {TYPE_I64, SHAPE_I16, BLOCK_INT16},     {TYPE_I64, SHAPE_I32, BLOCK_INT32},
-    {TYPE_I64, SHAPE_I64, BLOCK_FIXED},     {TYPE_F64, SHAPE_F64, BLOCK_FIXED},
+    {TYPE_NULL, SHAPE_EMPTY, BLOCK_EMPTY}, {TYPE_BYTES, SHAPE_EMPTY, BLOCK_EMPTY},
+    {TYPE_BYTES, SHAPE_SAME, BLOCK_CONST}, {TYPE_BYTES, SHAPE_FIXED, BLOCK_FIXED},
+    {TYPE_BYTES, SHAPE_SHORT, BLOCK_VAR8}, {TYPE_ANY, SHAPE_MEDIUM, BLOCK_VAR16},
+    {TYPE_BYTES, SHAPE_LONG, BLOCK_VAR32}, {TYPE_I64, SHAPE_I8, BLOCK_INT8},
+    {TYPE_I64, SHAPE_I16, BLOCK_INT16},    {TYPE_I64, SHAPE_I32, BLOCK_INT32},
+    {TYPE_I64, SHAPE_I64, BLOCK_FIXED},    {TYPE_F64, SHAPE_F64, BLOCK_FIXED},
     {TYPE_TUPLE, SHAPE_SHORT, BLOCK_VAR8},
 };
 #define PAIRS (sizeof pairs / sizeof pairs[0])
@@ -107,9 +107,15 @@ static void test_round_trips(void **state)
 
 static void test_numbers_at_the_edges(void **state)
 {
-    static const int64_t edges[][2] = {{INT8_MIN, INT8_MAX},        {INT8_MIN, INT8_MAX + 1},  {INT16_MIN, INT16_MAX},
-                                       {INT16_MIN - 1, INT16_MAX},  {INT32_MIN, INT32_MAX},    {INT32_MIN, INT32_MAX + 1LL},
-                                       {INT64_MIN, INT64_MAX},      {-1, -1},                  {0, 255}};
+    static const int64_t edges[][2] = {{INT8_MIN, INT8_MAX},
+                                       {INT8_MIN, INT8_MAX + 1},
+                                       {INT16_MIN, INT16_MAX},
+                                       {INT16_MIN - 1, INT16_MAX},
+                                       {INT32_MIN, INT32_MAX},
+                                       {INT32_MIN, INT32_MAX + 1LL},
+                                       {INT64_MIN, INT64_MAX},
+                                       {-1, -1},
+                                       {0, 255}};
     static const block_layout layouts[] = {BLOCK_INT8,  BLOCK_INT16, BLOCK_INT16, BLOCK_INT32, BLOCK_INT32,
                                            BLOCK_FIXED, BLOCK_FIXED, BLOCK_CONST, BLOCK_INT16};
     budget b;
@@ -242,8 +248,10 @@ static void test_lone_records(void **state)
     uint64_t digest;
     size_t count;
     assert_ok(block_builder_new(&builder, TYPE_BYTES, TYPE_BYTES, 4096, &b, err));
-    assert_fails(SDF_E_LIMIT, block_builder_lone(builder, 0, BLOCK_RAW, &huge, &small, parts, &count, &h, &digest, err));
-    assert_fails(SDF_E_LIMIT, block_builder_lone(builder, 0, BLOCK_RAW, &small, &huge, parts, &count, &h, &digest, err));
+    assert_fails(SDF_E_LIMIT,
+                 block_builder_lone(builder, 0, BLOCK_RAW, &huge, &small, parts, &count, &h, &digest, err));
+    assert_fails(SDF_E_LIMIT,
+                 block_builder_lone(builder, 0, BLOCK_RAW, &small, &huge, parts, &count, &h, &digest, err));
     block_builder_free(builder);
 }
 
@@ -324,7 +332,8 @@ static void test_every_bit_and_length(void **state)
     }
 }
 
-/* Payloads that are wrong though their checksum is right: nothing but checks of lengths stand between them and memory. */
+/* Payloads that are wrong though their checksum is right: nothing but checks of lengths stand between them and memory.
+ */
 static void test_hostile_payloads(void **state)
 {
     rng r = {99};
@@ -348,7 +357,8 @@ static void test_hostile_payloads(void **state)
         store_u32(block + 20, hash_crc32c(hash_crc32c(0, block, 20), block + BLOCK_HEADER_BYTES, raw));
         uint8_t *exact = malloc(BLOCK_HEADER_BYTES + raw);
         memcpy(exact, block, BLOCK_HEADER_BYTES + raw);
-        int rc = records > 100000 ? SDF_OK : open_all(exact, BLOCK_HEADER_BYTES + raw, pairs[p].kind, pairs[q].kind, MB);
+        int rc =
+            records > 100000 ? SDF_OK : open_all(exact, BLOCK_HEADER_BYTES + raw, pairs[p].kind, pairs[q].kind, MB);
         assert_true(rc == SDF_OK || rc == SDF_E_CORRUPT);
         free(exact);
     }
@@ -357,7 +367,7 @@ static void test_hostile_payloads(void **state)
 static void test_headers_that_cannot_be(void **state)
 {
     static const block_header bad[] = {
-        {0, 7, 7, 1, 0, 0},   {0, BLOCK_RAW_MAX + 1, BLOCK_RAW_MAX + 1, 1, 0, 0},
+        {0, 7, 7, 1, 0, 0},    {0, BLOCK_RAW_MAX + 1, BLOCK_RAW_MAX + 1, 1, 0, 0},
         {0, 100, 99, 1, 0, 0}, {0, 100, 100, 1, 1, 0},
         {0, 100, 0, 1, 1, 0},  {0, 100, 50, 0, 1, 0},
         {0, 100, 50, 1, 2, 0}, {0, 100, 100, BLOCK_RECORDS_MAX + 1, 0, 0},
@@ -410,11 +420,16 @@ static void test_budget_too_small(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trips),          cmocka_unit_test(test_numbers_at_the_edges),
-        cmocka_unit_test(test_wrong_numbers_are_refused), cmocka_unit_test(test_room_keeps_blocks_small),
-        cmocka_unit_test(test_lone_records),         cmocka_unit_test(test_every_bit_and_length),
-        cmocka_unit_test(test_hostile_payloads),     cmocka_unit_test(test_headers_that_cannot_be),
-        cmocka_unit_test(test_no_memory_for_lies),   cmocka_unit_test(test_budget_too_small),
+        cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_numbers_at_the_edges),
+        cmocka_unit_test(test_wrong_numbers_are_refused),
+        cmocka_unit_test(test_room_keeps_blocks_small),
+        cmocka_unit_test(test_lone_records),
+        cmocka_unit_test(test_every_bit_and_length),
+        cmocka_unit_test(test_hostile_payloads),
+        cmocka_unit_test(test_headers_that_cannot_be),
+        cmocka_unit_test(test_no_memory_for_lies),
+        cmocka_unit_test(test_budget_too_small),
     };
     return cmocka_run_group_tests_name("shuffle/block", tests, NULL, NULL);
 }

@@ -177,7 +177,8 @@ static void test_inline_objects(void **state)
             }
             object_ids other = ids_of(2);
             run *r = NULL;
-            assert_fails(SDF_E_CORRUPT, run_open_bytes(&r, &w.env, kept.data, kept.size, &other, 0, c->key, c->value, err));
+            assert_fails(SDF_E_CORRUPT,
+                         run_open_bytes(&r, &w.env, kept.data, kept.size, &other, 0, c->key, c->value, err));
         }
         assert_int_equal(bytes, size);
         buf_free(&kept);
@@ -274,6 +275,42 @@ static void test_misuse_and_leases(void **state)
     shuffle_index_clear(&x);
     assert_ok(object_writer_open(&writer, &w.env, &ids, 3, TYPE_BYTES, TYPE_BYTES, 0, err));
     assert_fails(SDF_E_EXISTS, object_writer_commit(writer, &x, NULL, &bytes, err));
+    world_close(&w);
+}
+
+/* The example of docs/formats.md, whose checksums were computed apart from this library. */
+static void test_bytes_as_documented(void **state)
+{
+    static const uint8_t expected[] = {
+        0x53, 0x44, 0x46, 0x4f, 0x01, 0x00, 0x00, 0x00, 0xbc, 0x0a, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03,
+        0x00, 0x00, 0x00, 0x07, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x2a, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0xbe, 0xf6, 0x4e, 0x99, 0x01, 0x00, 0x00,
+        0x00, 0x17, 0x00, 0x00, 0x00, 0x17, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x0d, 0xb1, 0xb3, 0x25, 0x03, 0x00, 0x00, 0x00, 0x03, 0x07, 0x00, 0x00, 0x01, 0x02, 0x03, 0x61, 0x62,
+        0x63, 0x64, 0x65, 0x66, 0x01, 0x00, 0x02, 0x00, 0x2c, 0x01, 0x01, 0x02, 0x01, 0x71, 0x54, 0xd4, 0x7a,
+        0x1d, 0xd9, 0xd8, 0x60, 0x01, 0x00, 0x2f, 0x17, 0x03, 0x00, 0x5f, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x11, 0x00, 0x00, 0x00, 0x46, 0x42, 0x94, 0x66, 0x6a, 0x06, 0x9f, 0xb7, 0x53, 0x44, 0x46, 0x45};
+    static const char *const keys[] = {"a", "bc", "def"};
+    static const int64_t numbers[] = {1, 2, 300};
+    world w;
+    world_open(&w, "mem:", MB, 0);
+    w.plan.compression = "none";
+    object_ids ids = {0xabc, 3, 7, 0, 42};
+    object_writer *writer = NULL;
+    shuffle_index x;
+    buf kept = BUF_EMPTY;
+    uint64_t bytes;
+    assert_ok(object_writer_open(&writer, &w.env, &ids, 2, TYPE_BYTES, TYPE_I64, MB, err));
+    for (int i = 0; i < 3; i++) {
+        sdf_slice key = {keys[i], strlen(keys[i])}, value = {&numbers[i], 8};
+        assert_ok(object_writer_add_one(writer, 1, &key, &value, err));
+    }
+    assert_ok(object_writer_commit(writer, &x, &kept, &bytes, err));
+    assert_int_equal(kept.size, sizeof expected);
+    assert_memory_equal(kept.data, expected, sizeof expected);
+    assert_true(x.fingerprint == UINT64_C(0x60d8d91d7ad45471));
+    shuffle_index_clear(&x);
+    buf_free(&kept);
     world_close(&w);
 }
 
@@ -398,9 +435,11 @@ static void test_index_is_compact(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trips),      cmocka_unit_test(test_tiny_budgets), cmocka_unit_test(test_empty_object),
-        cmocka_unit_test(test_inline_objects),   cmocka_unit_test(test_fingerprints), cmocka_unit_test(test_misuse_and_leases),
-        cmocka_unit_test(test_damaged_bytes),    cmocka_unit_test(test_index_codec),  cmocka_unit_test(test_index_is_compact),
+        cmocka_unit_test(test_round_trips),         cmocka_unit_test(test_tiny_budgets),
+        cmocka_unit_test(test_empty_object),        cmocka_unit_test(test_inline_objects),
+        cmocka_unit_test(test_fingerprints),        cmocka_unit_test(test_misuse_and_leases),
+        cmocka_unit_test(test_bytes_as_documented), cmocka_unit_test(test_damaged_bytes),
+        cmocka_unit_test(test_index_codec),         cmocka_unit_test(test_index_is_compact),
     };
     return cmocka_run_group_tests_name("shuffle/object", tests, NULL, NULL);
 }

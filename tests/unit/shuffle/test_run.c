@@ -166,8 +166,8 @@ static void test_passing_faults(void **state)
 {
     /* A task sees each of these now and then, and reads on. */
     static const char *const uris[] = {"fault:seed=%d,read_error=0.1:mem:", "fault:seed=%d,throttle=0.1:file:{}",
-                                       "fault:seed=%d,read_flip=0.02:file:{}", "fault:seed=%d,read_missing=0.02:mem:",
-                                       "fault:seed=%d,read_short=0.02:file:{}"};
+                                       "fault:seed=%d,read_flip=0.02:file:{}",
+                                       "fault:seed=%d,read_missing=0.02:mem:", "fault:seed=%d,read_short=0.02:file:{}"};
     for (size_t u = 0; u < 5; u++) {
         int good = 0, bad = 0;
         for (int seed = 1; seed <= 6; seed++) {
@@ -298,7 +298,8 @@ static void far_end(far_store *f, world *w)
     w->env.store = f->inner;
 }
 
-/* Near ranges come together, several objects in one call, large extents in pieces, and no more than the window at once. */
+/* Near ranges come together, several objects in one call, large extents in pieces, and no more than the window at once.
+ */
 static void test_reading_from_afar(void **state)
 {
     static const uint64_t memory[] = {300 << 10, 4 * MB, 64 * MB};
@@ -549,11 +550,16 @@ static void test_spill_with_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_missing_and_damaged_objects), cmocka_unit_test(test_lying_index),
-        cmocka_unit_test(test_passing_faults),              cmocka_unit_test(test_writing_faults),
-        cmocka_unit_test(test_reading_from_afar),           cmocka_unit_test(test_many_objects_in_one_call),
-        cmocka_unit_test(test_spill_to_scratch),            cmocka_unit_test(test_spill_without_a_disk),
-        cmocka_unit_test(test_spill_to_a_full_disk),        cmocka_unit_test(test_spill_fails_clearly),
+        cmocka_unit_test(test_missing_and_damaged_objects),
+        cmocka_unit_test(test_lying_index),
+        cmocka_unit_test(test_passing_faults),
+        cmocka_unit_test(test_writing_faults),
+        cmocka_unit_test(test_reading_from_afar),
+        cmocka_unit_test(test_many_objects_in_one_call),
+        cmocka_unit_test(test_spill_to_scratch),
+        cmocka_unit_test(test_spill_without_a_disk),
+        cmocka_unit_test(test_spill_to_a_full_disk),
+        cmocka_unit_test(test_spill_fails_clearly),
         cmocka_unit_test(test_spill_with_no_memory),
     };
     return cmocka_run_group_tests_name("shuffle/run", tests, NULL, NULL);

@@ -11,7 +11,6 @@ static int by_order(const void *a, const void *b)
     return type_compare(sort_kind, a, b);
 }
 
-
 /* Samples some of `keys` over `tasks` tasks of uneven size, makes splitters. */
 static buf make(const values *keys, type_kind kind, size_t tasks, size_t per_task, uint32_t partitions, rng *r)
 {
@@ -39,7 +38,8 @@ static buf make(const values *keys, type_kind kind, size_t tasks, size_t per_tas
 }
 
 /* The partition by looking at every splitter in turn. */
-static uint32_t naive_find(const sdf_slice *known, uint32_t count, type_kind kind, bool descending, const sdf_slice *key)
+static uint32_t naive_find(const sdf_slice *known, uint32_t count, type_kind kind, bool descending,
+                           const sdf_slice *key)
 {
     uint32_t n = 0;
     while (n < count && type_compare(kind, &known[n], key) <= 0)
