@@ -1,0 +1,278 @@
+/* Every allocation of the codecs and the registry fails in turn: the call says so, and nothing leaks or crashes.
+ * This program has its own malloc, which sanitizers have too: there the tests are skipped. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "spec/plan.h"
+#include "spec/registry.h"
+#include "spec/task.h"
+#include "spec/type.h"
+
+#if !defined(SDF_SANITIZE) && defined(__GLIBC__)
+#define COUNTED 1
+
+/* Volatile: compilers take it for granted that malloc and free touch no variable of the program. */
+static volatile long countdown = -1; /* allocations that still succeed; below zero: all */
+static volatile long live;           /* blocks since counting began */
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *block, size_t size);
+void __libc_free(void *block);
+
+#pragma GCC visibility push(default) /* so that the C library's own calls come here too */
+
+static int refused(void)
+{
+    if (countdown > 0)
+        countdown--;
+    else if (countdown == 0)
+        return 1;
+    return 0;
+}
+
+void *malloc(size_t size)
+{
+    void *p = refused() ? NULL : __libc_malloc(size);
+    live += p != NULL;
+    return p;
+}
+
+void *calloc(size_t count, size_t size)
+{
+    void *p = refused() ? NULL : __libc_calloc(count, size);
+    live += p != NULL;
+    return p;
+}
+
+void *realloc(void *block, size_t size)
+{
+    void *p = refused() ? NULL : __libc_realloc(block, size);
+    live += p && !block;
+    return p;
+}
+
+void free(void *block)
+{
+    live -= block != NULL;
+    __libc_free(block);
+}
+
+#pragma GCC visibility pop
+#else
+static long countdown, live;
+#endif
+
+/* A call that leaves nothing behind. Returns its status. */
+typedef int (*action)(void);
+
+/* Fails the first allocation and all that follow, then only from the second on, ... until the action succeeds. */
+static void fail_each(action act, int other_code)
+{
+#ifdef COUNTED
+    for (long n = 0;; n++) {
+        live = 0;
+        countdown = n;
+        int rc = act();
+        countdown = -1;
+        assert_int_equal(live, 0);
+        if (rc == SDF_OK)
+            break;
+        if (rc != other_code)
+            assert_int_equal(rc, SDF_E_NO_MEMORY);
+        assert_true(n < 10000);
+    }
+#else
+    (void)countdown;
+    (void)live;
+    (void)other_code;
+    (void)act;
+    skip();
+#endif
+}
+
+/* Frees the error that a failed call must have set. */
+static int finish(int rc, sdf_error *err)
+{
+    int code = sdf_error_code(err);
+    sdf_error_free(err);
+    return rc && !code ? SDF_E_INTERNAL : rc;
+}
+
+static int parse_a_type(void)
+{
+    char *canonical = NULL;
+    sdf_error *err = NULL;
+    int rc = type_parse("tuple(i64, optional(bytes), tuple(f64,any), tuple(i64,i64,i64,i64,i64,i64,i64,i64))", &canonical, &err);
+    free(canonical);
+    return finish(rc, err);
+}
+
+static int make_an_error(void)
+{
+    sdf_error *err = NULL, *again = NULL;
+    buf b = BUF_EMPTY;
+    int rc = SDF_OK;
+    error_set(&err, SDF_E_USER, "bad line %d", 7);
+    error_hint(&err, "look");
+    error_at(&err, "f", "map#1");
+    error_where(&err, 1, 2, 3);
+    error_log_tail(&err, "log");
+    error_prefix(&err, "there");
+    again = error_copy(err);
+    if (!sdf_error_text(err) || !*sdf_error_text(again) || error_encode(err, &b))
+        rc = SDF_E_NO_MEMORY;
+    sdf_error_free(again);
+    wire_reader r = wire_read(b.data, b.size);
+    again = rc ? NULL : error_decode(&r);
+    if (!again || !sdf_error_log(err)[0] || strcmp(sdf_error_text(err), sdf_error_text(again)))
+        rc = SDF_E_NO_MEMORY; /* what there was no memory for is just not said */
+    sdf_error_free(again);
+    sdf_error_free(err);
+    buf_free(&b);
+    return rc;
+}
+
+static int send_a_request(void)
+{
+    static task_extent extents[] = {{1, 0, 1, 0, 1, 1, 1, 1}, {2, 0, 1, 0, 1, 1, 1, 1}};
+    const task_request q = {.kind = TASK_RUN, .store_uri = "mem:", .split.path = "p", .extents = extents, .extent_count = 2};
+    task_request got = {0};
+    sdf_error *err = NULL;
+    buf b = BUF_EMPTY;
+    int rc = task_request_encode(&q, &b);
+    if (!rc) {
+        rc = task_request_decode(b.data, b.size, &got, &err);
+        rc = finish(rc, err);
+        task_request_clear(&got);
+    }
+    buf_free(&b);
+    return rc;
+}
+
+static int send_a_reply(void)
+{
+    task_reply r = {.kind = TASK_RUN, .failure = FAILURE_USER, .index_name = "i"}, got = {0};
+    r.error = sdf_error_new(SDF_E_USER, "message", "hint");
+    sdf_error *err = NULL;
+    buf b = BUF_EMPTY;
+    int rc = task_reply_encode(&r, &b);
+    if (!rc) {
+        rc = task_reply_decode(b.data, b.size, &got, &err);
+        rc = finish(rc, err);
+        task_reply_clear(&got);
+    }
+    sdf_error_free(r.error);
+    buf_free(&b);
+    return rc;
+}
+
+static buf plan_json;
+
+static int read_a_plan(void)
+{
+    plan *p = NULL;
+    sdf_error *err = NULL;
+    int rc = plan_decode(plan_json.data, plan_json.size, &p, &err);
+    if (!rc) {
+        buf again = BUF_EMPTY;
+        rc = plan_encode(p, &again, &err);
+        buf_free(&again);
+    }
+    plan_free(p);
+    return finish(rc, err);
+}
+
+/* Fails as it should while there is memory; counts as a success then. */
+static int refuse_a_plan(void)
+{
+    plan *p = NULL;
+    sdf_error *err = NULL;
+    int rc = plan_decode("{\"version\":1,\"stages\":[]}", 25, &p, &err);
+    plan_free(p);
+    sdf_error_free(err);
+    return rc == SDF_E_CORRUPT && countdown ? SDF_OK : rc;
+}
+
+static int a_map(const sdf_record *in, sdf_out *out, void *state)
+{
+    return SDF_OK;
+}
+
+static int an_update(void *state, const sdf_slice *value, sdf_memory *memory, void *user)
+{
+    return SDF_OK;
+}
+
+/* Registered already: what is copied goes again. */
+static int register_again(void)
+{
+    const sdf_aggregator a = {.struct_size = sizeof a, .state_type = "i64", .state_size = 8, .update = an_update, .merge = an_update};
+    const sdf_function map = {.struct_size = sizeof map, .name = "m", .in_key = "i64", .out_value = "tuple(i64)", .map = a_map};
+    const sdf_function sum = {.struct_size = sizeof sum, .name = "s", .aggregator = &a};
+    sdf_error *err = NULL;
+    int rc = sdf_register(&map, &err);
+    if (!rc)
+        rc = sdf_register(&sum, &err);
+    if (!rc) {
+        char *text = registry_describe(), *difference = text ? registry_difference(text, "x\n") : NULL;
+        if (!difference)
+            rc = error_no_memory(&err);
+        free(text);
+        free(difference);
+    }
+    return finish(rc, err);
+}
+
+static void types(void **state)
+{
+    fail_each(parse_a_type, 0);
+}
+static void errors(void **state)
+{
+    fail_each(make_an_error, 0);
+}
+static void requests(void **state)
+{
+    fail_each(send_a_request, 0);
+}
+static void replies(void **state)
+{
+    fail_each(send_a_reply, 0);
+}
+static void plans(void **state)
+{
+    static const char json[] =
+        "{\"version\":1,\"program\":\"p\",\"compression\":\"lz4\",\"stages\":[{\"id\":1,\"label\":\"s\",\"tasks\":1,"
+        "\"input\":{\"kind\":\"shuffle\",\"label\":\"\",\"key_type\":\"bytes\",\"value_type\":\"i64\",\"source\":1,"
+        "\"read\":\"group\",\"descending\":false,\"stored_key_type\":\"bytes\",\"stored_value_type\":\"i64\","
+        "\"call\":{\"function\":\"g\",\"version\":1,\"label\":\"l\"}},"
+        "\"ops\":[{\"kind\":\"map\",\"call\":{\"function\":\"f\",\"version\":1,\"arg\":\"YQ==\",\"label\":\"l\"},"
+        "\"key_type\":\"tuple(i64)\",\"value_type\":\"i64\"}],\"output\":{\"kind\":\"file\",\"label\":\"o\",\"key_type\":\"bytes\","
+        "\"value_type\":\"bytes\",\"format\":\"text\",\"uri_base64\":\"/w==\"},\"sampled_by\":0,\"resumable\":false}]}";
+    assert_int_equal(buf_text(&plan_json, json), SDF_OK);
+    fail_each(read_a_plan, SDF_E_CORRUPT); /* the parser doesn't tell a lack of memory from wrong syntax */
+    fail_each(refuse_a_plan, SDF_E_CORRUPT);
+    buf_free(&plan_json);
+}
+static void registrations(void **state)
+{
+    assert_int_equal(register_again(), SDF_OK);
+    fail_each(register_again, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(types),   cmocka_unit_test(errors), cmocka_unit_test(requests),
+        cmocka_unit_test(replies), cmocka_unit_test(plans),  cmocka_unit_test(registrations),
+    };
+    return cmocka_run_group_tests_name("spec/no_memory", tests, NULL, NULL);
+}
