@@ -62,7 +62,7 @@ static void launch_limits(driver *d, const stage *s, const sched_action *action,
     if (d->limits.max_response && q->inline_limit > d->limits.max_response / 4)
         q->inline_limit = d->limits.max_response / 4;
     q->lease_ms = action->lease_ms ? now + action->lease_ms : 0;
-    if (s->spec->resumable) {
+    if (s->spec->resumable && !action->rerun) { /* a rerun ends where the leg ended */
         q->cut_ms = d->config.cut_after_ms ? now + d->config.cut_after_ms : 0;
         q->cut_records = d->config.cut_records;
     }
