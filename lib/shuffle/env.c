@@ -7,7 +7,7 @@
 
 int task_env_check(const task_env *env, sdf_error **err)
 {
-    if (env->cancelled && *env->cancelled)
+    if (env->cancelled && __atomic_load_n(env->cancelled, __ATOMIC_RELAXED))
         return error_set(err, SDF_E_CANCELLED, "the task was told to stop");
     const task_request *q = env->request;
     if (!q || q->lease_ms <= 0)

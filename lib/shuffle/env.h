@@ -18,7 +18,7 @@ typedef struct task_env {
     store *store;
     const char *scratch_dir; /* NULL or "": no scratch disk, spills go to the store */
     const timebase *clock;
-    const volatile int *cancelled; /* not NULL: the worker was told to stop */
+    const volatile int *cancelled; /* not NULL and (read atomically) not 0: the worker was told to stop */
     task_metrics metrics;
     /* A read that failed because of somebody's object: who. */
     bool upstream_failed;

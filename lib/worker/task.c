@@ -71,7 +71,7 @@ static int task_extents(task_run *t, sdf_error **err)
     if (!q->extents_name || !*q->extents_name)
         return SDF_OK;
     t->own_objects = true;
-    int rc = store_get(t->env.store, q->extents_name, WORKER_EXTENTS_MAX, &view, err);
+    int rc = store_get_sealed(t->env.store, q->extents_name, WORKER_EXTENTS_MAX, &view, err);
     if (!rc) {
         free(q->extents);
         q->extents = NULL;
@@ -133,7 +133,7 @@ static int task_index(task_run *t, sdf_error **err)
     if (!t->reply.index_name)
         return error_no_memory(err);
     t->env.metrics.store_writes++;
-    return store_put(t->env.store, name, index.data, index.size, err);
+    return store_put_sealed(t->env.store, name, index.data, index.size, err);
 }
 
 int task_run_stage(sdf_worker *w, task_run *t, sdf_error **err)
@@ -190,7 +190,7 @@ int task_run_probe(sdf_worker *w, task_run *t, int64_t deadline_ms, sdf_error **
         return error_set(err, SDF_E_LIMIT, "a probe asks for %llu bytes; %u are the most", (unsigned long long)q->probe_bytes,
                          WORKER_PROBE_MAX);
     for (int64_t now; (now = timebase_now(w->config.clock)) < until;) {
-        if (w->config.cancelled && *w->config.cancelled)
+        if (w->config.cancelled && __atomic_load_n(w->config.cancelled, __ATOMIC_RELAXED))
             return error_set(err, SDF_E_CANCELLED, "the probe was told to stop");
         if (deadline_ms && now >= deadline_ms)
             return error_set(err, SDF_E_TIMEOUT, "the probe would pass the deadline of its invocation");
