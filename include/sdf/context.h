@@ -32,13 +32,14 @@ SDF_API int sdf_property(size_t i, const char **name, const char **default_value
  * NULL for either takes the setting "transport" or "store"; config NULL: defaults. The config is copied.
  * Errors: SDF_E_INVALID (URI, setting), SDF_E_SCOPE, SDF_E_BUSY when this process was
  * started as a worker and did not call sdf_worker_main.
- * Threads: a context and its handles may be used from any thread, one at a time;
- * different contexts at once. Since: 0.1 */
+ * Threads: a context and its handles may be used from any thread, one at a time (sdf_job_cancel
+ * also while another waits); different contexts at once. After a fork the child must not use it. Since: 0.1 */
 typedef struct sdf_context sdf_context;
 SDF_API sdf_context *sdf_context_open(const char *transport, const char *store,
                                       const sdf_config *config, sdf_error **err);
 /* Cancels what runs, waits for its end, removes the context's data, frees all handles.
- * NULL is fine. Jobs and results must be freed first or become unusable. */
+ * NULL is fine. Jobs and results that are left become unusable (but for freeing them). Delivers
+ * the last events. Does nothing inside an event callback, or in a forked child. */
 SDF_API void sdf_context_close(sdf_context *context);
 
 /* Something that happened: a stage started, a task failed, progress. */

@@ -131,7 +131,8 @@ SDF_API int sdf_job_poll(sdf_job *job, sdf_error **err);
 /* A descriptor that is readable while events wait or the job is done, for poll(2).
  * Ownership: the job's. */
 SDF_API int sdf_job_fd(sdf_job *job);
-/* Asks for the end; the job then finishes with SDF_E_CANCELLED unless it was done. */
+/* Asks for the end; the job then finishes with SDF_E_CANCELLED unless it was done.
+ * Threads: any, also while another one waits for the job. */
 SDF_API void sdf_job_cancel(sdf_job *job);
 /* After SDF_OK: the count, or the records (ownership passes to the caller, once). */
 SDF_API int sdf_job_count(sdf_job *job, uint64_t *count, sdf_error **err);

@@ -126,11 +126,26 @@ static void release_all(sdf_context *c)
     free(c);
 }
 
+static void warn_leaked(sdf_context *c)
+{
+    sdf_event *e = c->leaked_workers ? event_new(SDF_EVENT_WARNING) : NULL;
+    char text[128];
+    if (!e)
+        return;
+    snprintf(text, sizeof text, "%d worker%s could not be ended: a function of the host does not return", c->leaked_workers,
+             c->leaked_workers == 1 ? "" : "s");
+    event_message(e, text);
+    event_number(e, "workers", c->leaked_workers);
+    context_on_driver_event(c, e);
+}
+
 void sdf_context_close(sdf_context *context)
 {
     /* In a forked child the threads are the parent's; inside a callback the context is still at work. */
     if (!context || context->pid != getpid() || context_in_callback())
         return;
     context_stop(context);
+    warn_leaked(context);
+    context_deliver(context); /* what the end of its jobs had to say */
     release_all(context);
 }

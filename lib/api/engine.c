@@ -235,6 +235,7 @@ static void *driver_main(void *arg)
 {
     starting *start = arg;
     sdf_context *c = start->context;
+    pthread_setname_np(pthread_self(), "sdf-driver");
     int rc = make_driver(c, &start->error);
     pthread_mutex_lock(&c->lock);
     start->rc = rc;

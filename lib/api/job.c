@@ -121,13 +121,16 @@ typedef struct submission {
     uint64_t limit;
 } submission;
 
-static int add_object(sdf_context *c, const node *source, sdf_error **err)
+/* The records of a parallelize, before the first job that reads them. The host's thread waits and holds the lineage lock. */
+static int add_object(sdf_context *c, node *source, sdf_error **err)
 {
     if (!source || !source->data.size)
         return SDF_OK;
     int rc = driver_add_object(c->driver, source->stage, source->data.data, source->data.size, err);
     if (rc)
         error_at(err, NULL, source->label);
+    else
+        buf_free(&source->data); /* the store has it */
     return rc;
 }
 
@@ -233,7 +236,6 @@ static int job_sink(sdf_context *c, sdf_job *job, const node *target, const plan
 static int job_hand_over(sdf_context *c, sdf_job *job, node *target, planned *p, const job_spec *spec, sdf_error **err)
 {
     buf label = BUF_EMPTY;
-    node *source = p->parallelize;
     if (buf_printf(&label, "%s of %s%c", spec->name, target->label, 0) ||
         (spec->action.output == PLAN_OUTPUT_RESULT && job_sink(c, job, target, p))) {
         buf_free(&label);
@@ -245,8 +247,6 @@ static int job_hand_over(sdf_context *c, sdf_job *job, node *target, planned *p,
     if (rc)
         return rc;
     planned_commit(p);
-    if (source)
-        buf_free(&source->data); /* the store has it */
     job->node = node_ref(target);
     return SDF_OK;
 }
