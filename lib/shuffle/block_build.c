@@ -179,9 +179,10 @@ size_t block_builder_count(const block_builder *b)
     return b->count;
 }
 
+/* Grows by what value_cost says of each value, so that blocks end at the same record however records are added. */
 static size_t column_size(const column_builder *c, size_t count)
 {
-    return is_variable(c->kind) ? 4 + c->size + count * LENGTH_ESTIMATE : c->size + (c->size ? 4 : 0);
+    return c->kind == TYPE_NULL ? 0 : 4 + c->size + (is_variable(c->kind) ? count * LENGTH_ESTIMATE : 0);
 }
 
 size_t block_builder_size(const block_builder *b)
@@ -221,18 +222,21 @@ static uint64_t column_measure(type_kind kind, const sdf_column *in, size_t firs
     return type_is_number(kind) && wrong ? UINT64_MAX : sum;
 }
 
-static uint64_t value_cost(type_kind kind, const sdf_column *in, size_t i)
+static uint64_t value_cost(type_kind kind, const sdf_slice *v)
 {
-    if (!is_variable(kind))
-        return type_is_number(kind) ? 8 : 0;
-    return in ? column_get(in, i).size + LENGTH_ESTIMATE : LENGTH_ESTIMATE;
+    return kind == TYPE_NULL ? 0 : type_is_number(kind) ? 8 : (uint64_t)v->size + LENGTH_ESTIMATE;
+}
+
+static sdf_slice column_value(const sdf_column *c, size_t i)
+{
+    return c ? column_get(c, i) : (sdf_slice){NULL, 0};
 }
 
 size_t block_builder_room(const block_builder *b, const sdf_column *keys, const sdf_column *values, size_t first,
                           size_t count)
 {
     type_kind key = b->column[SDF_KEY].kind, value = b->column[SDF_VALUE].kind;
-    size_t size = block_builder_size(b) + 8; /* 8: a number column's prefix and the other one's */
+    size_t size = block_builder_size(b);
     size_t most = b->room > b->count ? b->room - b->count : 0;
     if (size > b->block_bytes)
         return 0;
@@ -247,7 +251,8 @@ size_t block_builder_room(const block_builder *b, const sdf_column *keys, const 
         return count;
     uint64_t sum = 0;
     for (size_t i = 0; i < count; i++) {
-        sum += value_cost(key, keys, first + i) + value_cost(value, values, first + i);
+        sdf_slice one = column_value(keys, first + i), other = column_value(values, first + i);
+        sum += value_cost(key, &one) + value_cost(value, &other);
         if (sum > left)
             return i;
     }
@@ -256,8 +261,12 @@ size_t block_builder_room(const block_builder *b, const sdf_column *keys, const 
 
 bool block_builder_fits(const block_builder *b, const sdf_slice *key, const sdf_slice *value)
 {
-    return b->count < b->room && key->size <= b->block_bytes && value->size <= b->block_bytes &&
-           block_builder_size(b) + 8 + key->size + value->size + 2 * LENGTH_ESTIMATE <= b->block_bytes;
+    size_t size = block_builder_size(b);
+    if (size > b->block_bytes || b->count >= b->room)
+        return false;
+    uint64_t left = b->block_bytes - size;
+    uint64_t k = value_cost(b->column[SDF_KEY].kind, key), v = value_cost(b->column[SDF_VALUE].kind, value);
+    return k <= left && v <= left - k;
 }
 
 /* ---- adding ---- */

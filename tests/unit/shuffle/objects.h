@@ -97,9 +97,9 @@ static inline void contents_free(contents *c)
 }
 
 /* Adds everything in batches of at most 128 in changing layouts; some by ones. */
-static inline int contents_add(const contents *c, object_writer *w, sdf_error **err)
+static inline int contents_add_as(const contents *c, object_writer *w, uint64_t seed, sdf_error **err)
 {
-    rng r = {5};
+    rng r = {seed};
     int rc = SDF_OK;
     for (uint32_t i = 0; i < c->runs && rc == SDF_OK; i++) {
         for (uint32_t p = 0; p < c->partitions && rc == SDF_OK; p++) {
@@ -124,6 +124,11 @@ static inline int contents_add(const contents *c, object_writer *w, sdf_error **
             rc = object_writer_end_run(w, err);
     }
     return rc;
+}
+
+static inline int contents_add(const contents *c, object_writer *w, sdf_error **err)
+{
+    return contents_add_as(c, w, 5, err);
 }
 
 /* The extents of a partition as a reducer gets them. */

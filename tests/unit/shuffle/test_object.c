@@ -234,6 +234,34 @@ static void test_fingerprints(void **state)
     contents_free(a);
 }
 
+/* In whatever batches, layouts and single records the data come: the same blocks. */
+static void test_fingerprints_do_not_depend_on_batches(void **state)
+{
+    static const shape shapes[] = {SHAPE_SHORT, SHAPE_FIXED, SHAPE_I16, SHAPE_MEDIUM, SHAPE_LONG, SHAPE_EMPTY};
+    for (size_t i = 0; i < 6; i++) {
+        shape ks = shapes[i], vs = shapes[(i + 2) % 6];
+        contents *c = contents_make(9, 2, 3, ks == SHAPE_I16 ? TYPE_I64 : TYPE_BYTES, ks,
+                                    vs == SHAPE_I16 ? TYPE_I64 : TYPE_BYTES, vs, 100);
+        uint64_t first = 0;
+        for (uint64_t seed = 1; seed <= 5; seed++) {
+            world w;
+            object_writer *writer = NULL;
+            object_ids ids = ids_of(0);
+            shuffle_index x;
+            uint64_t bytes;
+            world_open(&w, "mem:", 4 * MB, 2048);
+            assert_ok(object_writer_open(&writer, &w.env, &ids, 3, c->key, c->value, 0, err));
+            assert_ok(contents_add_as(c, writer, seed, err));
+            assert_ok(object_writer_commit(writer, &x, NULL, &bytes, err));
+            first = seed == 1 ? x.fingerprint : first;
+            assert_true(x.fingerprint == first);
+            shuffle_index_clear(&x);
+            world_close(&w);
+        }
+        contents_free(c);
+    }
+}
+
 static void test_misuse_and_leases(void **state)
 {
     world w;
@@ -438,8 +466,9 @@ int main(void)
         cmocka_unit_test(test_round_trips),         cmocka_unit_test(test_tiny_budgets),
         cmocka_unit_test(test_empty_object),        cmocka_unit_test(test_inline_objects),
         cmocka_unit_test(test_fingerprints),        cmocka_unit_test(test_misuse_and_leases),
-        cmocka_unit_test(test_bytes_as_documented), cmocka_unit_test(test_damaged_bytes),
-        cmocka_unit_test(test_index_codec),         cmocka_unit_test(test_index_is_compact),
+        cmocka_unit_test(test_bytes_as_documented), cmocka_unit_test(test_fingerprints_do_not_depend_on_batches),
+        cmocka_unit_test(test_damaged_bytes),       cmocka_unit_test(test_index_codec),
+        cmocka_unit_test(test_index_is_compact),
     };
     return cmocka_run_group_tests_name("shuffle/object", tests, NULL, NULL);
 }
