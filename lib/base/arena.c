@@ -9,18 +9,18 @@
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
-#define POISON(data, size) ASAN_POISON_MEMORY_REGION(data, size)
+#define POISON(data, size)   ASAN_POISON_MEMORY_REGION(data, size)
 #define UNPOISON(data, size) ASAN_UNPOISON_MEMORY_REGION(data, size)
 #elif defined(SDF_SANITIZE)
-#define POISON(data, size) memset(data, 0xdd, size)
+#define POISON(data, size)   memset(data, 0xdd, size)
 #define UNPOISON(data, size) ((void)0)
 #else
-#define POISON(data, size) ((void)0)
+#define POISON(data, size)   ((void)0)
 #define UNPOISON(data, size) ((void)0)
 #endif
 
 #define HUGE_PAGE ((size_t)2 << 20)
-#define MAP_FROM ((size_t)64 << 10) /* chunks from here up are pages of their own, which go back at once when freed */
+#define MAP_FROM  ((size_t)64 << 10) /* chunks from here up are pages of their own, which go back at once when freed */
 
 static size_t page_round(size_t size)
 {

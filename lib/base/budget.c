@@ -42,9 +42,11 @@ static budget_spiller *fattest(budget *b, const budget_spiller *me)
 
 static int refuse(const budget *b, uint64_t bytes, sdf_error **err)
 {
-    error_set(err, SDF_E_NO_MEMORY, "%llu bytes more are needed, but %llu of the task's %llu bytes of memory are in use",
+    error_set(err, SDF_E_NO_MEMORY,
+              "%llu bytes more are needed, but %llu of the task's %llu bytes of memory are in use",
               (unsigned long long)bytes, (unsigned long long)b->used, (unsigned long long)b->limit);
-    error_hint(err, "give each task more memory (the memory option), or use more partitions so that each task has less");
+    error_hint(err,
+               "give each task more memory (the memory option), or use more partitions so that each task has less");
     return SDF_E_NO_MEMORY;
 }
 

@@ -58,10 +58,13 @@ typedef struct arena {
 } arena;
 
 void arena_init(arena *a, budget *b, size_t first, size_t most);
-/* 8-aligned; NULL: the budget (as things stand, no spilling) or the system has no more. Large requests get a chunk of their own. */
+/* 8-aligned; NULL: the budget (as things stand, no spilling) or the system has no more. Large requests get a chunk of
+ * their own. */
 void *arena_alloc(arena *a, size_t size);
-void *arena_copy(arena *a, const void *data, size_t size); /* not aligned; size 0 gives a valid pointer, charged nothing */
-void arena_reset(arena *a); /* frees and gives back all but the first chunk (that one too if it holds one large request) */
+void *arena_copy(arena *a, const void *data,
+                 size_t size); /* not aligned; size 0 gives a valid pointer, charged nothing */
+void arena_reset(
+    arena *a); /* frees and gives back all but the first chunk (that one too if it holds one large request) */
 void arena_free(arena *a);
 
 #endif

@@ -23,11 +23,18 @@ static sdf_error out_of_memory = {
 };
 
 static const char *const status_names[] = {
-    "SDF_OK",         "SDF_E_INVALID",  "SDF_E_TYPE",        "SDF_E_NOT_FOUND", "SDF_E_EXISTS",
-    "SDF_E_ACCESS",   "SDF_E_IO",       "SDF_E_NO_SPACE",    "SDF_E_NO_MEMORY", "SDF_E_LIMIT",
-    "SDF_E_CORRUPT",  "SDF_E_VERSION",  "SDF_E_TIMEOUT",     "SDF_E_THROTTLED", "SDF_E_LOST",
-    "SDF_E_USER",     "SDF_E_CANCELLED", "SDF_E_NONDETERMINISTIC", "SDF_E_SCOPE", "SDF_E_PROGRAM",
-    "SDF_E_BUSY",     "SDF_E_UNSUPPORTED", "SDF_E_INTERNAL",
+    "SDF_OK",          "SDF_E_INVALID",
+    "SDF_E_TYPE",      "SDF_E_NOT_FOUND",
+    "SDF_E_EXISTS",    "SDF_E_ACCESS",
+    "SDF_E_IO",        "SDF_E_NO_SPACE",
+    "SDF_E_NO_MEMORY", "SDF_E_LIMIT",
+    "SDF_E_CORRUPT",   "SDF_E_VERSION",
+    "SDF_E_TIMEOUT",   "SDF_E_THROTTLED",
+    "SDF_E_LOST",      "SDF_E_USER",
+    "SDF_E_CANCELLED", "SDF_E_NONDETERMINISTIC",
+    "SDF_E_SCOPE",     "SDF_E_PROGRAM",
+    "SDF_E_BUSY",      "SDF_E_UNSUPPORTED",
+    "SDF_E_INTERNAL",
 };
 
 const char *sdf_status_name(int status)

@@ -17,10 +17,10 @@ int error_no_memory(sdf_error **err); /* the system's memory is out: the static 
 
 /* Annotations of *err; nothing happens if err or *err is NULL. A later call replaces. */
 void error_hint(sdf_error **err, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void error_at(sdf_error **err, const char *function, const char *operator_label); /* NULL: keep */
+void error_at(sdf_error **err, const char *function, const char *operator_label);     /* NULL: keep */
 void error_where(sdf_error **err, int64_t stage, int64_t partition, int64_t attempt); /* -1: keep */
 void error_log_tail(sdf_error **err, const char *log);
-void error_retriable(sdf_error **err, int retriable); /* default follows from the code */
+void error_retriable(sdf_error **err, int retriable); /* by default I/O, timeout, throttled and lost are */
 /* "context: message". */
 void error_prefix(sdf_error **err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -8,9 +8,9 @@
 
 /* Bytes that a string of an error may have; longer ones are cut (a log at its front). */
 #define ERROR_MESSAGE_MAX 4096
-#define ERROR_HINT_MAX 1024
-#define ERROR_NAME_MAX 256
-#define ERROR_LOG_MAX 16384
+#define ERROR_HINT_MAX    1024
+#define ERROR_NAME_MAX    256
+#define ERROR_LOG_MAX     16384
 
 struct sdf_error {
     int code;

@@ -26,12 +26,12 @@ void hash_hex128(const void *data, size_t size, char out[33])
     out[32] = '\0';
 }
 
-#define POLYNOMIAL UINT32_C(0x82f63b78) /* Castagnoli, bits reversed */
-#define LONG_STREAM 4096                /* bytes of each of three streams */
+#define POLYNOMIAL   UINT32_C(0x82f63b78) /* Castagnoli, bits reversed */
+#define LONG_STREAM  4096                 /* bytes of each of three streams */
 #define SHORT_STREAM 256
 
-static uint32_t slices[8][256];       /* slices[k][b]: the CRC of byte b and k zero bytes */
-static uint32_t shift_long[4][256];   /* moves a CRC past LONG_STREAM zero bytes, a table for each of its bytes */
+static uint32_t slices[8][256];     /* slices[k][b]: the CRC of byte b and k zero bytes */
+static uint32_t shift_long[4][256]; /* moves a CRC past LONG_STREAM zero bytes, a table for each of its bytes */
 static uint32_t shift_short[4][256];
 static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 
@@ -90,15 +90,15 @@ uint32_t hash_crc32c_portable(uint32_t crc, const void *data, size_t size)
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
-#define HARDWARE_CRC __attribute__((target("sse4.2")))
-#define CRC_BYTE(crc, v) _mm_crc32_u8((uint32_t)(crc), v)
-#define CRC_WORD(crc, v) _mm_crc32_u64(crc, v)
+#define HARDWARE_CRC      __attribute__((target("sse4.2")))
+#define CRC_BYTE(crc, v)  _mm_crc32_u8((uint32_t)(crc), v)
+#define CRC_WORD(crc, v)  _mm_crc32_u64(crc, v)
 #define HAVE_HARDWARE_CRC __builtin_cpu_supports("sse4.2")
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
 #include <arm_acle.h>
 #define HARDWARE_CRC
-#define CRC_BYTE(crc, v) __crc32cb((uint32_t)(crc), v)
-#define CRC_WORD(crc, v) __crc32cd((uint32_t)(crc), v)
+#define CRC_BYTE(crc, v)  __crc32cb((uint32_t)(crc), v)
+#define CRC_WORD(crc, v)  __crc32cd((uint32_t)(crc), v)
 #define HAVE_HARDWARE_CRC 1
 #endif
 

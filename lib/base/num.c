@@ -68,7 +68,7 @@ static bool same_word(const char *a, const char *b)
 bool num_parse_size(const char *text, uint64_t *bytes)
 {
     static const char *const units[][3] = {
-        {"", "B", "B"},    {"K", "KB", "KiB"}, {"M", "MB", "MiB"},
+        {"", "B", "B"},     {"K", "KB", "KiB"}, {"M", "MB", "MiB"},
         {"G", "GB", "GiB"}, {"T", "TB", "TiB"}, {"P", "PB", "PiB"},
     };
     bool whole;

@@ -9,7 +9,7 @@
 #define NUM_TEXT 32 /* room for any number's text and a NUL */
 
 size_t num_i64(char text[NUM_TEXT], int64_t v);
-size_t num_f64(char text[NUM_TEXT], double v); /* shortest that reads back the same; nan, inf, -inf */
+size_t num_f64(char text[NUM_TEXT], double v);                 /* shortest that reads back the same; nan, inf, -inf */
 bool num_parse_i64(const char *text, size_t size, int64_t *v); /* the whole text, decimal, optional sign */
 bool num_parse_f64(const char *text, size_t size, double *v);
 bool num_parse_size(const char *text, uint64_t *bytes); /* 64, 64K, 64M, 64MiB, 1.5G, 64KB (all powers of 1024) */

@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/path.h"
 
-#define DEPTH_MAX 64 /* one open folder a level */
-#define PASSES_MAX 8 /* over a folder that others still write to, or whose listing skips names while it shrinks */
+#define DEPTH_MAX  64 /* one open folder a level */
+#define PASSES_MAX 8  /* over a folder that others still write to, or whose listing skips names while it shrinks */
 
 static int remove_at(int parent, const char *name, int depth);
 

@@ -1,7 +1,7 @@
 /* The version of the library that runs. */
 #include <sdf/base.h>
 
-#define TEXT_OF(x) #x
+#define TEXT_OF(x)            #x
 #define VERSION_TEXT(a, b, c) TEXT_OF(a) "." TEXT_OF(b) "." TEXT_OF(c)
 
 const char *sdf_version(void)

@@ -24,9 +24,10 @@ uint8_t wire_u8(wire_reader *r);
 uint16_t wire_u16(wire_reader *r);
 uint32_t wire_u32(wire_reader *r);
 uint64_t wire_u64(wire_reader *r);
-uint64_t wire_varint(wire_reader *r); /* LEB128, at most 10 bytes */
-sdf_slice wire_bytes(wire_reader *r, size_t limit);    /* varint length, bytes: borrowed; longer than limit is bad */
-char *wire_text(wire_reader *r, size_t limit);         /* the same, as a malloc'd string; a NUL byte in it is bad; NULL if bad */
+uint64_t wire_varint(wire_reader *r);               /* LEB128, at most 10 bytes */
+sdf_slice wire_bytes(wire_reader *r, size_t limit); /* varint length, bytes: borrowed; longer than limit is bad */
+char *wire_text(wire_reader *r,
+                size_t limit); /* the same, as a malloc'd string; a NUL byte in it is bad; NULL if bad */
 static inline size_t wire_left(const wire_reader *r)
 {
     return (size_t)(r->end - r->at);

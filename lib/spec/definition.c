@@ -31,7 +31,8 @@ static int copy_struct(void *to, size_t size, const void *from, size_t claimed, 
     }
     for (size_t i = size; i < claimed; i++)
         if (p[i]) {
-            int rc = error_set(err, SDF_E_VERSION, "%s uses fields that this version of the library doesn't know", what);
+            int rc =
+                error_set(err, SDF_E_VERSION, "%s uses fields that this version of the library doesn't know", what);
             error_hint(err, "run it with the version of the library that it was compiled for");
             return rc;
         }
@@ -152,7 +153,8 @@ static int own_strings(function *fn, sdf_error **err)
     const struct {
         const char **type;
         const char *field;
-    } types[] = {{&d->in_key, "in_key"}, {&d->in_value, "in_value"}, {&d->out_key, "out_key"}, {&d->out_value, "out_value"}};
+    } types[] = {
+        {&d->in_key, "in_key"}, {&d->in_value, "in_value"}, {&d->out_key, "out_key"}, {&d->out_value, "out_value"}};
     const char *borrowed = d->name;
     int rc = SDF_OK;
     d->name = strdup(borrowed);

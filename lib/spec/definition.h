@@ -6,7 +6,7 @@
 #include "spec/registry.h"
 
 #define FUNCTION_NAME_MAX 127
-#define STATE_BYTES_MAX 4096
+#define STATE_BYTES_MAX   4096
 
 /* Checks `def` and copies it with all its strings. Free it with definition_free as long as it isn't in the table. */
 int definition_copy(const sdf_function *def, bool builtin, function **fn, sdf_error **err);

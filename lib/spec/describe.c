@@ -6,7 +6,7 @@
 #include "spec/task.h"
 
 #define DIFFERENCES_MAX 20 /* lines; more are counted */
-#define LINE_MAX_SHOWN 300
+#define LINE_MAX_SHOWN  300
 
 static const char *or_dash(const char *type)
 {

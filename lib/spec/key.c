@@ -9,7 +9,7 @@
 #include "spec/type.h"
 
 #define NUMBER_BYTES 11 /* class, 8, 2 */
-#define SIGN (UINT64_C(1) << 63)
+#define SIGN         (UINT64_C(1) << 63)
 
 static int put(void *buffer, size_t capacity, size_t *length, const void *data, size_t size)
 {

@@ -11,12 +11,12 @@
 
 #include "base/buf.h"
 
-#define PLAN_VERSION 1
-#define PLAN_BYTES_MAX (16u << 20)
+#define PLAN_VERSION    1
+#define PLAN_BYTES_MAX  (16u << 20)
 #define PLAN_STAGES_MAX 4096
-#define PLAN_OPS_MAX 1024        /* per stage */
-#define PLAN_ARG_MAX (1u << 20)  /* bytes of an argument */
-#define PLAN_TASKS_MAX 10000000u /* of a stage */
+#define PLAN_OPS_MAX    1024       /* per stage */
+#define PLAN_ARG_MAX    (1u << 20) /* bytes of an argument */
+#define PLAN_TASKS_MAX  10000000u  /* of a stage */
 
 typedef enum plan_input_kind {
     PLAN_INPUT_TEXT = 1, /* lines of a split */
@@ -43,14 +43,14 @@ typedef struct plan_call {
 typedef struct plan_input {
     plan_input_kind kind;
     char *label;
-    char *key_type, *value_type; /* of the records that enter the operators (after aggregate or group) */
-    uint64_t max_line;           /* text; 0: what memory holds */
+    char *key_type, *value_type;      /* of the records that enter the operators (after aggregate or group) */
+    uint64_t max_line;                /* text; 0: what memory holds */
     uint32_t record_bytes, key_bytes; /* binary */
-    uint32_t source;             /* shuffle: the producing stage */
+    uint32_t source;                  /* shuffle: the producing stage */
     plan_read read;
-    bool descending;             /* merge */
+    bool descending;                           /* merge */
     char *stored_key_type, *stored_value_type; /* shuffle: types in the object (value: state type for aggregate) */
-    plan_call call;              /* aggregate: reduce function or aggregator; group: group function */
+    plan_call call;                            /* aggregate: reduce function or aggregator; group: group function */
 } plan_input;
 
 typedef enum plan_op_kind { PLAN_OP_MAP = 1, PLAN_OP_FLAT_MAP, PLAN_OP_FILTER, PLAN_OP_BATCH } plan_op_kind;
@@ -122,7 +122,8 @@ const plan_stage *plan_find(const plan *p, uint32_t id);
 
 /* JSON, canonical: equal plans give equal bytes. */
 int plan_encode(const plan *p, buf *json, sdf_error **err);
-/* Refuses what is too long, too deep, out of range or of another version; the error says where ("stages[2].output.partitions"). */
+/* Refuses what is too long, too deep, out of range or of another version; the error says where
+ * ("stages[2].output.partitions"). */
 int plan_decode(const void *json, size_t size, plan **p, sdf_error **err);
 
 #endif

@@ -222,7 +222,8 @@ static void get_call(reader *r, const cJSON *object, const char *name, const cha
 
 static void get_shuffle_input(reader *r, const cJSON *object, plan_input *in)
 {
-    only_fields(r, object, "kind label key_type value_type source read descending stored_key_type stored_value_type call");
+    only_fields(r, object,
+                "kind label key_type value_type source read descending stored_key_type stored_value_type call");
     in->source = get_u32(r, object, "source", 0, UINT32_MAX);
     in->read = (plan_read)get_enum(r, object, "read", &plan_read_names);
     in->descending = get_bool(r, object, "descending");
@@ -379,8 +380,8 @@ static void get_plan(reader *r, const cJSON *root, plan *p)
     /* The version first: a newer plan may have anything else in it. */
     uint64_t version = 0;
     if (!number_of(find(r, root, "version"), &version) || version != PLAN_VERSION) {
-        r->rc = error_set(r->err, SDF_E_VERSION, "this is no plan of version %d, the one this library knows",
-                          PLAN_VERSION);
+        r->rc =
+            error_set(r->err, SDF_E_VERSION, "this is no plan of version %d, the one this library knows", PLAN_VERSION);
         error_hint(r->err, "use the same version of the library in the driver and in the workers");
         return;
     }

@@ -4,12 +4,12 @@
 
 #include "spec/plan.h"
 
-#define PLAN_DEPTH_MAX 64
-#define PLAN_VALUES_MAX (1u << 20)
-#define PLAN_LABEL_MAX 1024
+#define PLAN_DEPTH_MAX    64
+#define PLAN_VALUES_MAX   (1u << 20)
+#define PLAN_LABEL_MAX    1024
 #define PLAN_FUNCTION_MAX 127
-#define PLAN_PROGRAM_MAX 64
-#define PLAN_URI_MAX 8192
+#define PLAN_PROGRAM_MAX  64
+#define PLAN_URI_MAX      8192
 
 /* The names of an enum's values, at their values; NULL where there is none. */
 typedef struct plan_names {

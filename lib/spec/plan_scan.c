@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "spec/plan_json.h"
 
-#define NAMES(variable, ...)                                        \
-    static const char *const variable##_list[] = {__VA_ARGS__};     \
+#define NAMES(variable, ...)                                                                                           \
+    static const char *const variable##_list[] = {__VA_ARGS__};                                                        \
     const plan_names variable = {variable##_list, sizeof variable##_list / sizeof *variable##_list}
 
 NAMES(plan_input_names, [PLAN_INPUT_TEXT] = "text", [PLAN_INPUT_BINARY] = "binary", [PLAN_INPUT_SHUFFLE] = "shuffle");

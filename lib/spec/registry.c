@@ -1,7 +1,8 @@
 /* The process-wide table of registered functions: adding, finding, freezing. Checking a definition is in
  * definition.c, describing the table in describe.c.
  *
- * Locks: one mutex over the table. Functions are never moved or freed, so what a search returns stays good without it. */
+ * Locks: one mutex over the table. Functions are never moved or freed, so what a search returns stays good without it.
+ */
 #include "spec/registry.h"
 
 #include <pthread.h>
@@ -237,7 +238,8 @@ int sdf_set_program_version(const char *version, sdf_error **err)
     int rc = SDF_OK;
     pthread_mutex_lock(&table.lock);
     if (table.frozen && strcmp(text, table.application ? table.application : "")) {
-        rc = error_set(err, SDF_E_BUSY, "the program's version can't change any more: a context or a worker was opened");
+        rc =
+            error_set(err, SDF_E_BUSY, "the program's version can't change any more: a context or a worker was opened");
         error_hint(err, "set it at the start of main");
         free(copy);
     } else {

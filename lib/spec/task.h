@@ -11,11 +11,12 @@
 #include "base/buf.h"
 
 #define TASK_WIRE_VERSION 1
-#define TASK_CUT_MAX 4096
+#define TASK_CUT_MAX      4096
 
 typedef enum task_kind {
     TASK_RUN = 1,
-    TASK_PROBE = 2 /* answered without a plan: waits probe_sleep_ms, returns probe_bytes bytes and echoes; for conformance and warm-up */
+    TASK_PROBE = 2 /* answered without a plan: waits probe_sleep_ms, returns probe_bytes bytes and echoes; for
+                      conformance and warm-up */
 } task_kind;
 
 /* A consecutive part of a producer's object that holds blocks of one partition. */
@@ -24,14 +25,14 @@ typedef struct task_extent {
     uint64_t attempt;
     uint64_t offset, stored; /* in the object */
     uint64_t raw, records;
-    uint32_t max_raw;        /* raw bytes of its largest block */
+    uint32_t max_raw; /* raw bytes of its largest block */
 } task_extent;
 
 /* A part of an input file: lines or records that begin in [offset, offset+length). */
 typedef struct task_split {
     char *path;
     uint64_t offset, length;
-    uint64_t file_size; /* when planned: another size now is an error */
+    uint64_t file_size;    /* when planned: another size now is an error */
     int64_t file_mtime_ns; /* 0: don't check */
 } task_split;
 
@@ -40,25 +41,25 @@ typedef struct task_request {
     uint64_t context; /* its objects are "sdf-%016x/..." */
     uint32_t job, stage, task, leg;
     uint64_t attempt;
-    char plan_hash[33];     /* name of the plan: hash_hex128 of its bytes */
-    sdf_slice plan_inline;  /* the plan itself, or empty: read it from the store, or it is known already */
+    char plan_hash[33];    /* name of the plan: hash_hex128 of its bytes */
+    sdf_slice plan_inline; /* the plan itself, or empty: read it from the store, or it is known already */
     char *store_uri;
-    char *scratch_dir;      /* "" : none */
+    char *scratch_dir; /* "" : none */
     char *program_id;
-    uint64_t memory;        /* byte budget of this task */
-    uint32_t block_bytes;   /* raw size that shuffle blocks aim at */
-    uint64_t inline_limit;  /* a result or index up to so many bytes comes inline */
-    int64_t lease_ms;       /* epoch ms after which this attempt must not write */
-    int64_t cut_ms;         /* epoch ms after which a resumable task cuts; 0: never */
-    uint64_t cut_records;   /* a resumable task cuts after so many input records; 0: never */
-    sdf_slice cut_start;    /* where this leg begins; empty: at the start */
-    sdf_slice cut_end;      /* a rerun leg ends exactly here; empty: at the end */
-    uint64_t limit;         /* records after which the task may stop (take); UINT64_MAX: none */
-    sdf_slice splitters;    /* range partitioner: see shuffle/splitters.h */
-    task_split split;       /* text and binary input */
-    task_extent *extents;   /* shuffle input, in fold order (producer task, leg, run) */
+    uint64_t memory;       /* byte budget of this task */
+    uint32_t block_bytes;  /* raw size that shuffle blocks aim at */
+    uint64_t inline_limit; /* a result or index up to so many bytes comes inline */
+    int64_t lease_ms;      /* epoch ms after which this attempt must not write */
+    int64_t cut_ms;        /* epoch ms after which a resumable task cuts; 0: never */
+    uint64_t cut_records;  /* a resumable task cuts after so many input records; 0: never */
+    sdf_slice cut_start;   /* where this leg begins; empty: at the start */
+    sdf_slice cut_end;     /* a rerun leg ends exactly here; empty: at the end */
+    uint64_t limit;        /* records after which the task may stop (take); UINT64_MAX: none */
+    sdf_slice splitters;   /* range partitioner: see shuffle/splitters.h */
+    task_split split;      /* text and binary input */
+    task_extent *extents;  /* shuffle input, in fold order (producer task, leg, run) */
     uint32_t extent_count;
-    char *extents_name;     /* or the object that holds them (same encoding); "" : inline */
+    char *extents_name;      /* or the object that holds them (same encoding); "" : inline */
     uint32_t probe_sleep_ms; /* probe */
     uint64_t probe_bytes;
     sdf_slice probe_echo;
@@ -74,20 +75,20 @@ int task_extents_decode(const void *data, size_t size, task_extent **extents, ui
 /* What a failed attempt was, for the scheduler. */
 typedef enum failure_class {
     FAILURE_NONE = 0,
-    FAILURE_TRANSIENT = 1,  /* I/O and the like: try again */
-    FAILURE_THROTTLED = 2,  /* slow down; costs no retry */
+    FAILURE_TRANSIENT = 1, /* I/O and the like: try again */
+    FAILURE_THROTTLED = 2, /* slow down; costs no retry */
     FAILURE_TIMEOUT = 3,
     FAILURE_MEMORY = 4,
-    FAILURE_LOST = 5,       /* the worker died or never answered */
-    FAILURE_USER = 6,       /* a host function returned an error */
-    FAILURE_UPSTREAM = 7,   /* an object this task reads is missing or corrupt */
-    FAILURE_FATAL = 8       /* trying again can't help: bad plan, bad input, wrong program */
+    FAILURE_LOST = 5,     /* the worker died or never answered */
+    FAILURE_USER = 6,     /* a host function returned an error */
+    FAILURE_UPSTREAM = 7, /* an object this task reads is missing or corrupt */
+    FAILURE_FATAL = 8     /* trying again can't help: bad plan, bad input, wrong program */
 } failure_class;
 
 /* Counters of one attempt; all are sums over a job but the peaks. */
 typedef struct task_metrics {
-    uint64_t records_in, bytes_read;       /* from sources */
-    uint64_t records_out, bytes_written;   /* to output files and results */
+    uint64_t records_in, bytes_read;     /* from sources */
+    uint64_t records_out, bytes_written; /* to output files and results */
     uint64_t shuffle_records_in, shuffle_bytes_in;
     uint64_t shuffle_records_out, shuffle_bytes_out; /* stored bytes */
     uint64_t spilled_bytes, spills;
@@ -104,22 +105,22 @@ typedef struct task_reply {
     uint64_t attempt;
     char program_id[33];
     failure_class failure;
-    sdf_error *error;       /* if failed; owned */
+    sdf_error *error;                      /* if failed; owned */
     uint32_t bad_stage, bad_task, bad_leg; /* FAILURE_UPSTREAM: whose object */
     uint64_t bad_attempt;
     task_metrics metrics;
-    sdf_slice cut;          /* not empty: the task goes on from here in the next leg */
-    uint64_t fingerprint;   /* of what was committed: equal data, equal number */
-    uint64_t records;       /* that came out */
-    uint64_t object_bytes;  /* of the object written; 0: none */
-    sdf_slice index;        /* shuffle index (shuffle/index.h), inline; or empty */
-    char *index_name;       /* or the object that holds it; "" */
-    sdf_slice result;       /* records inline, as blocks */
-    sdf_slice samples;      /* sampled keys (shuffle/splitters.h) */
-    char *file_temp;        /* FILE: what was written, relative to the output folder */
-    char *file_final;       /* and its name there once published */
+    sdf_slice cut;         /* not empty: the task goes on from here in the next leg */
+    uint64_t fingerprint;  /* of what was committed: equal data, equal number */
+    uint64_t records;      /* that came out */
+    uint64_t object_bytes; /* of the object written; 0: none */
+    sdf_slice index;       /* shuffle index (shuffle/index.h), inline; or empty */
+    char *index_name;      /* or the object that holds it; "" */
+    sdf_slice result;      /* records inline, as blocks */
+    sdf_slice samples;     /* sampled keys (shuffle/splitters.h) */
+    char *file_temp;       /* FILE: what was written, relative to the output folder */
+    char *file_final;      /* and its name there once published */
     uint64_t file_bytes;
-    sdf_slice probe;        /* probe: the echo, then probe_bytes zeros */
+    sdf_slice probe; /* probe: the echo, then probe_bytes zeros */
 } task_reply;
 
 int task_reply_encode(const task_reply *r, buf *out);
@@ -128,9 +129,11 @@ void task_reply_clear(task_reply *r);
 
 /* Names of objects, all under "sdf-CONTEXT/". `name` has room for TASK_NAME_MAX. */
 #define TASK_NAME_MAX 128
-void task_name_prefix(char *name, uint64_t context);                       /* sdf-%016x/ */
-void task_name_plan(char *name, uint64_t context, const char *plan_hash);  /* .../plan/HASH */
-void task_name_object(char *name, uint64_t context, uint32_t stage, uint32_t task, uint32_t leg, uint64_t attempt); /* .../s3/t17.0.a42 */
-void task_name_side(char *name, uint64_t context, uint32_t stage, uint32_t task, uint32_t leg, uint64_t attempt, const char *what); /* .../s3/t17.0.a42.index */
+void task_name_prefix(char *name, uint64_t context);                      /* sdf-%016x/ */
+void task_name_plan(char *name, uint64_t context, const char *plan_hash); /* .../plan/HASH */
+void task_name_object(char *name, uint64_t context, uint32_t stage, uint32_t task, uint32_t leg,
+                      uint64_t attempt); /* .../s3/t17.0.a42 */
+void task_name_side(char *name, uint64_t context, uint32_t stage, uint32_t task, uint32_t leg, uint64_t attempt,
+                    const char *what); /* .../s3/t17.0.a42.index */
 
 #endif

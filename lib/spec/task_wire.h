@@ -7,9 +7,9 @@
 #include "spec/task.h"
 
 /* Longest texts and bytes, the same for writing and reading, so that what was written can be read. */
-#define TASK_TEXT_MAX 8192         /* a URI or a path */
-#define TASK_PROGRAM_MAX 64        /* a program id */
-#define TASK_BYTES_MAX (1u << 31)  /* plan, splitters, index, result, samples: of each */
+#define TASK_TEXT_MAX    8192       /* a URI or a path */
+#define TASK_PROGRAM_MAX 64         /* a program id */
+#define TASK_BYTES_MAX   (1u << 31) /* plan, splitters, index, result, samples: of each */
 
 void task_wire_begin(buf *out, const char magic[4], int *rc);
 void task_wire_text(buf *out, const char *text, size_t limit, int *rc);

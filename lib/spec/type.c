@@ -67,7 +67,8 @@ static int parse_type(parser *p, int depth)
     static const struct {
         const char *name;
         unsigned items; /* types in parentheses: 0 for a plain type */
-    } types[] = {{"bytes", 0}, {"i64", 0}, {"f64", 0}, {"null", 0}, {"any", 0}, {"tuple", TYPE_TEXT_MAX}, {"optional", 1}};
+    } types[] = {{"bytes", 0},   {"i64", 0}, {"f64", 0}, {"null", 0}, {"any", 0}, {"tuple", TYPE_TEXT_MAX},
+                 {"optional", 1}};
     skip_blanks(p);
     if (depth >= TYPE_DEPTH_MAX)
         return refuse(p, "nested too deep (32 is the limit)");

@@ -6,17 +6,9 @@
 
 #include <sdf/record.h>
 
-typedef enum type_kind {
-    TYPE_BYTES,
-    TYPE_I64,
-    TYPE_F64,
-    TYPE_NULL,
-    TYPE_TUPLE,
-    TYPE_OPTIONAL,
-    TYPE_ANY
-} type_kind;
+typedef enum type_kind { TYPE_BYTES, TYPE_I64, TYPE_F64, TYPE_NULL, TYPE_TUPLE, TYPE_OPTIONAL, TYPE_ANY } type_kind;
 
-#define TYPE_TEXT_MAX 1024
+#define TYPE_TEXT_MAX  1024
 #define TYPE_DEPTH_MAX 32
 
 /* Checks and writes the canonical text (no blanks), malloc'd. NULL text means "bytes". */

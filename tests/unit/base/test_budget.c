@@ -40,7 +40,8 @@ static int holder_spill(void *self, sdf_error **err)
 
 static void hold(holder *h, budget *b, uint64_t bytes, uint64_t each)
 {
-    *h = (holder){.spiller = {holder_spill, holder_held, h, NULL, false, false}, .budget = b, .held = bytes, .each = each};
+    *h = (holder){
+        .spiller = {holder_spill, holder_held, h, NULL, false, false}, .budget = b, .held = bytes, .each = each};
     assert_int_equal(budget_try(b, bytes), 1);
     budget_add_spiller(b, &h->spiller);
 }

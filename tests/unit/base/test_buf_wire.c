@@ -26,10 +26,18 @@ static void json_strings_are_valid_whatever_goes_in(void **state)
     assert_json(NULL, 0, "\"\"");
     assert_json("a\"b\\c\n\t\r\x01\x7f", 10, "\"a\\\"b\\\\c\\n\\t\\r\\u0001\\u007f\"");
     assert_json("\0", 1, "\"\\u0000\"");
-    assert_json("gr\xc3\xb6\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80", 16, "\"gr\xc3\xb6\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80\"");
-    assert_json("\xff" "a\xc3", 3, "\"\xef\xbf\xbd" "a\xef\xbf\xbd\"");
-    assert_json("\xc0\x80", 2, "\"\xef\xbf\xbd\xef\xbf\xbd\"");                     /* overlong */
-    assert_json("\xed\xa0\x80", 3, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");     /* surrogate */
+    assert_json("gr\xc3\xb6\xc3\x9f"
+                "e \xe2\x82\xac \xf0\x9f\x98\x80",
+                16,
+                "\"gr\xc3\xb6\xc3\x9f"
+                "e \xe2\x82\xac \xf0\x9f\x98\x80\"");
+    assert_json("\xff"
+                "a\xc3",
+                3,
+                "\"\xef\xbf\xbd"
+                "a\xef\xbf\xbd\"");
+    assert_json("\xc0\x80", 2, "\"\xef\xbf\xbd\xef\xbf\xbd\"");                                   /* overlong */
+    assert_json("\xed\xa0\x80", 3, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");                   /* surrogate */
     assert_json("\xf4\x90\x80\x80x", 5, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdx\""); /* past U+10FFFF */
     assert_true(buf_is_utf8("", 0));
     assert_true(buf_is_utf8("\xed\x9f\xbf\xee\x80\x80", 6));
@@ -58,7 +66,8 @@ static void base64_goes_both_ways_and_refuses_the_rest(void **state)
     static const struct {
         const char *bytes, *text;
     } known[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"\xff\xfe", "//4="}};
-    static const char *const wrong[] = {"Z", "Zg", "Zg=", "Zh==", "Zm9=", "Zg==Zg==", "Z===", "====", "Zm 9", "Zm9v\n", "=m9v"};
+    static const char *const wrong[] = {
+        "Z", "Zg", "Zg=", "Zh==", "Zm9=", "Zg==Zg==", "Z===", "====", "Zm 9", "Zm9v\n", "=m9v"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         buf a = BUF_EMPTY, b = BUF_EMPTY;
         size_t size = strlen(known[i].bytes);
@@ -162,10 +171,18 @@ static void hostile_lengths_are_refused(void **state)
     assert_bad("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 10, 0, 0); /* 65 bits */
     assert_bad("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\x01", 11, 0, 0);
     assert_bad("\x80\x80\x80", 3, 0, 0);
-    assert_bad("\x05" "abcd", 5, 100, 1);
-    assert_bad("\x04" "abcd", 5, 3, 1);
-    assert_bad("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" "a", 11, SIZE_MAX, 1);
-    assert_bad("\x02" "a\0", 3, 100, 2);
+    assert_bad("\x05"
+               "abcd",
+               5, 100, 1);
+    assert_bad("\x04"
+               "abcd",
+               5, 3, 1);
+    assert_bad("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+               "a",
+               11, SIZE_MAX, 1);
+    assert_bad("\x02"
+               "a\0",
+               3, 100, 2);
 }
 
 static void batches_answer_for_every_layout(void **state)

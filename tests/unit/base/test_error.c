@@ -86,9 +86,9 @@ static void annotations_add_up(void **state)
 
 static void errno_becomes_a_code(void **state)
 {
-    static const int pairs[][2] = {{ENOENT, SDF_E_NOT_FOUND}, {EACCES, SDF_E_ACCESS},  {EPERM, SDF_E_ACCESS},
+    static const int pairs[][2] = {{ENOENT, SDF_E_NOT_FOUND}, {EACCES, SDF_E_ACCESS},   {EPERM, SDF_E_ACCESS},
                                    {ENOSPC, SDF_E_NO_SPACE},  {EDQUOT, SDF_E_NO_SPACE}, {EEXIST, SDF_E_EXISTS},
-                                   {ENOMEM, SDF_E_NO_MEMORY}, {EIO, SDF_E_IO},         {99999, SDF_E_IO}};
+                                   {ENOMEM, SDF_E_NO_MEMORY}, {EIO, SDF_E_IO},          {99999, SDF_E_IO}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         sdf_error *e = NULL;
         assert_int_equal(error_errno(&e, pairs[i][0], "can't read \"%s\"", "f"), pairs[i][1]);

@@ -100,8 +100,8 @@ static void many_may_make_the_same_folder(void **state)
 
 static void a_tree_goes_but_not_what_links_point_to(void **state)
 {
-    char *kept = at("kept/file"), *tree = at("tree/sub/file"), *link = at("tree/sub/link"), *top = at("tree"), *loose = at("loose"),
-         *slashed = at("loose/"), *kept_dir = at("kept");
+    char *kept = at("kept/file"), *tree = at("tree/sub/file"), *link = at("tree/sub/link"), *top = at("tree"),
+         *loose = at("loose"), *slashed = at("loose/"), *kept_dir = at("kept");
     struct stat st;
     assert_int_equal(path_make_parent(kept, NULL), SDF_OK);
     assert_int_equal(path_make_parent(tree, NULL), SDF_OK);
@@ -164,12 +164,9 @@ static void reads_stop_at_the_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_join_with_one_slash),
-        cmocka_unit_test(folders_are_made_with_their_parents),
-        cmocka_unit_test(many_may_make_the_same_folder),
-        cmocka_unit_test(a_tree_goes_but_not_what_links_point_to),
-        cmocka_unit_test(a_tree_with_many_names_goes),
-        cmocka_unit_test(reads_stop_at_the_end),
+        cmocka_unit_test(names_join_with_one_slash),     cmocka_unit_test(folders_are_made_with_their_parents),
+        cmocka_unit_test(many_may_make_the_same_folder), cmocka_unit_test(a_tree_goes_but_not_what_links_point_to),
+        cmocka_unit_test(a_tree_with_many_names_goes),   cmocka_unit_test(reads_stop_at_the_end),
     };
     return cmocka_run_group_tests_name("base/path", tests, set_up, tear_down);
 }

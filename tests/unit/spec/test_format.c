@@ -104,10 +104,22 @@ static void encoded_types(void **state)
 static void values_that_do_not_fit_their_type(void **state)
 {
     static const char *const cases[][2] = {
-        {"tuple(i64)", "i1"},     {"tuple(i64)", "(i1i2)"},    {"tuple(i64,i64)", "(i1)"}, {"tuple(i64)", "('a')"},
-        {"tuple(i64)", "(f0.5)"}, {"tuple(bytes)", "(i1)"},    {"tuple(i64)", "(n)"},      {"tuple(i64)", "(i1"},
-        {"optional(i64)", "'a'"}, {"any", ""},                 {"any", "i1i2"},            {"any", "(i1"},
-        {"any", ")"},             {"tuple(tuple(i64))", "(i1)"}, {"tuple(i64)", "()"},     {"optional(f64)", "(f1)"},
+        {"tuple(i64)", "i1"},
+        {"tuple(i64)", "(i1i2)"},
+        {"tuple(i64,i64)", "(i1)"},
+        {"tuple(i64)", "('a')"},
+        {"tuple(i64)", "(f0.5)"},
+        {"tuple(bytes)", "(i1)"},
+        {"tuple(i64)", "(n)"},
+        {"tuple(i64)", "(i1"},
+        {"optional(i64)", "'a'"},
+        {"any", ""},
+        {"any", "i1i2"},
+        {"any", "(i1"},
+        {"any", ")"},
+        {"tuple(tuple(i64))", "(i1)"},
+        {"tuple(i64)", "()"},
+        {"optional(f64)", "(f1)"},
     };
     uint8_t bytes[512];
     char text[64];

@@ -216,20 +216,30 @@ static void refuse(const char *hex)
 
 static void what_is_not_canonical_is_refused(void **state)
 {
-    refuse("11");                       /* no such class */
-    refuse("20");                       /* cut short */
-    refuse("208000000000000000" "00");
-    refuse("207fffffffffffffff" "0000"); /* -0 */
-    refuse("20fff8000000000001" "0000"); /* another NaN */
-    refuse("2000000000000000" "00" "0000"); /* a negative NaN */
-    refuse("20bff0000000000000" "0001"); /* 1 and something left: that is the double 2 */
-    refuse("20bff8000000000000" "0001"); /* 1.5 */
-    refuse("20c3d0000000000000" "0400"); /* 2^62 + 1024 is a double */
-    refuse("20c3e0000000000000" "0001"); /* past the range of i64 */
+    refuse("11"); /* no such class */
+    refuse("20"); /* cut short */
+    refuse("208000000000000000"
+           "00");
+    refuse("207fffffffffffffff"
+           "0000"); /* -0 */
+    refuse("20fff8000000000001"
+           "0000"); /* another NaN */
+    refuse("2000000000000000"
+           "00"
+           "0000"); /* a negative NaN */
+    refuse("20bff0000000000000"
+           "0001"); /* 1 and something left: that is the double 2 */
+    refuse("20bff8000000000000"
+           "0001"); /* 1.5 */
+    refuse("20c3d0000000000000"
+           "0400"); /* 2^62 + 1024 is a double */
+    refuse("20c3e0000000000000"
+           "0001"); /* past the range of i64 */
     refuse("30");
     refuse("3061");
     refuse("306100ff");
-    refuse("4010" "31");
+    refuse("4010"
+           "31");
 }
 
 static void random_bytes_never_lead_astray(void **state)
@@ -271,10 +281,8 @@ static void random_bytes_never_lead_astray(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_vector_goes_both_ways),
-        cmocka_unit_test(memcmp_is_the_order_of_all_pairs),
-        cmocka_unit_test(partitions_are_the_frozen_ones),
-        cmocka_unit_test(what_is_not_canonical_is_refused),
+        cmocka_unit_test(every_vector_goes_both_ways),    cmocka_unit_test(memcmp_is_the_order_of_all_pairs),
+        cmocka_unit_test(partitions_are_the_frozen_ones), cmocka_unit_test(what_is_not_canonical_is_refused),
         cmocka_unit_test(random_bytes_never_lead_astray),
     };
     return cmocka_run_group_tests_name("spec/key", tests, NULL, NULL);

@@ -110,7 +110,8 @@ static int parse_a_type(void)
 {
     char *canonical = NULL;
     sdf_error *err = NULL;
-    int rc = type_parse("tuple(i64, optional(bytes), tuple(f64,any), tuple(i64,i64,i64,i64,i64,i64,i64,i64))", &canonical, &err);
+    int rc = type_parse("tuple(i64, optional(bytes), tuple(f64,any), tuple(i64,i64,i64,i64,i64,i64,i64,i64))",
+                        &canonical, &err);
     free(canonical);
     return finish(rc, err);
 }
@@ -143,7 +144,8 @@ static int make_an_error(void)
 static int send_a_request(void)
 {
     static task_extent extents[] = {{1, 0, 1, 0, 1, 1, 1, 1}, {2, 0, 1, 0, 1, 1, 1, 1}};
-    const task_request q = {.kind = TASK_RUN, .store_uri = "mem:", .split.path = "p", .extents = extents, .extent_count = 2};
+    const task_request q = {
+        .kind = TASK_RUN, .store_uri = "mem:", .split.path = "p", .extents = extents, .extent_count = 2};
     task_request got = {0};
     sdf_error *err = NULL;
     buf b = BUF_EMPTY;
@@ -214,8 +216,10 @@ static int an_update(void *state, const sdf_slice *value, sdf_memory *memory, vo
 /* Registered already: what is copied goes again. */
 static int register_again(void)
 {
-    const sdf_aggregator a = {.struct_size = sizeof a, .state_type = "i64", .state_size = 8, .update = an_update, .merge = an_update};
-    const sdf_function map = {.struct_size = sizeof map, .name = "m", .in_key = "i64", .out_value = "tuple(i64)", .map = a_map};
+    const sdf_aggregator a = {
+        .struct_size = sizeof a, .state_type = "i64", .state_size = 8, .update = an_update, .merge = an_update};
+    const sdf_function map = {
+        .struct_size = sizeof map, .name = "m", .in_key = "i64", .out_value = "tuple(i64)", .map = a_map};
     const sdf_function sum = {.struct_size = sizeof sum, .name = "s", .aggregator = &a};
     sdf_error *err = NULL;
     int rc = sdf_register(&map, &err);
@@ -255,7 +259,8 @@ static void plans(void **state)
         "\"read\":\"group\",\"descending\":false,\"stored_key_type\":\"bytes\",\"stored_value_type\":\"i64\","
         "\"call\":{\"function\":\"g\",\"version\":1,\"label\":\"l\"}},"
         "\"ops\":[{\"kind\":\"map\",\"call\":{\"function\":\"f\",\"version\":1,\"arg\":\"YQ==\",\"label\":\"l\"},"
-        "\"key_type\":\"tuple(i64)\",\"value_type\":\"i64\"}],\"output\":{\"kind\":\"file\",\"label\":\"o\",\"key_type\":\"bytes\","
+        "\"key_type\":\"tuple(i64)\",\"value_type\":\"i64\"}],\"output\":{\"kind\":\"file\",\"label\":\"o\",\"key_"
+        "type\":\"bytes\","
         "\"value_type\":\"bytes\",\"format\":\"text\",\"uri_base64\":\"/w==\"},\"sampled_by\":0,\"resumable\":false}]}";
     assert_int_equal(buf_text(&plan_json, json), SDF_OK);
     fail_each(read_a_plan, SDF_E_CORRUPT); /* the parser doesn't tell a lack of memory from wrong syntax */

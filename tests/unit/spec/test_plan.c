@@ -156,7 +156,8 @@ static void the_json_is_what_the_format_says(void **state)
     static const char expected[] =
         "{\"version\":1,\"program\":\"\",\"compression\":\"none\",\"stages\":[{\"id\":1,\"label\":\"\",\"tasks\":0,"
         "\"input\":{\"kind\":\"shuffle\",\"label\":\"\",\"key_type\":\"bytes\",\"value_type\":\"bytes\",\"source\":0,"
-        "\"read\":\"concat\",\"descending\":false,\"stored_key_type\":\"bytes\",\"stored_value_type\":\"bytes\"},\"ops\":[],"
+        "\"read\":\"concat\",\"descending\":false,\"stored_key_type\":\"bytes\",\"stored_value_type\":\"bytes\"},"
+        "\"ops\":[],"
         "\"output\":{\"kind\":\"count\",\"label\":\"\",\"key_type\":\"bytes\",\"value_type\":\"bytes\"},"
         "\"sampled_by\":0,\"resumable\":false}]}";
     assert_int_equal(b.size, strlen(expected));
@@ -316,9 +317,12 @@ static void limits_hold_before_memory_is_taken(void **state)
     buf b = BUF_EMPTY;
     buf_text(&b, "{\"version\":1,\"program\":\"\",\"compression\":\"none\",\"stages\":[");
     for (int i = 0; i <= PLAN_STAGES_MAX; i++)
-        buf_printf(&b, "%s{\"id\":%d,\"label\":\"\",\"tasks\":0,\"input\":{\"kind\":\"text\",\"label\":\"\",\"key_type\":\"null\","
-                       "\"value_type\":\"bytes\",\"max_line\":0},\"ops\":[],\"output\":{\"kind\":\"none\",\"label\":\"\","
-                       "\"key_type\":\"bytes\",\"value_type\":\"bytes\"},\"sampled_by\":0,\"resumable\":false}", i ? "," : "", i);
+        buf_printf(
+            &b,
+            "%s{\"id\":%d,\"label\":\"\",\"tasks\":0,\"input\":{\"kind\":\"text\",\"label\":\"\",\"key_type\":\"null\","
+            "\"value_type\":\"bytes\",\"max_line\":0},\"ops\":[],\"output\":{\"kind\":\"none\",\"label\":\"\","
+            "\"key_type\":\"bytes\",\"value_type\":\"bytes\"},\"sampled_by\":0,\"resumable\":false}",
+            i ? "," : "", i);
     buf_text(&b, "]}");
     assert_int_equal(decode_exactly(b.data, b.size, "4096 stages"), SDF_E_LIMIT);
     buf_free(&b);

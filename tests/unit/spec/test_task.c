@@ -23,13 +23,35 @@ static task_extent extents[] = {
 static task_request sample_request(void)
 {
     return (task_request){
-        .kind = TASK_RUN, .context = 0xfedcba9876543210, .job = 1, .stage = 2, .task = 3, .leg = 4, .attempt = 5,
-        .plan_hash = "0123456789abcdef0123456789abcdef", .plan_inline = TEXT("{\"plan\":1}"),
-        .store_uri = "file:/somewhere", .scratch_dir = "/scratch", .program_id = "ffff", .memory = 64 << 20,
-        .block_bytes = 65536, .inline_limit = 100000, .lease_ms = 1700000000000, .cut_ms = -1, .cut_records = 17,
-        .cut_start = TEXT("at\0here"), .cut_end = TEXT("z"), .limit = UINT64_MAX, .splitters = TEXT("\0\1\2"),
-        .split = {"dir/\xff.txt", 10, 20, 1000, -5}, .extents = extents, .extent_count = 3, .extents_name = "e",
-        .probe_sleep_ms = 9, .probe_bytes = 10, .probe_echo = TEXT("echo"),
+        .kind = TASK_RUN,
+        .context = 0xfedcba9876543210,
+        .job = 1,
+        .stage = 2,
+        .task = 3,
+        .leg = 4,
+        .attempt = 5,
+        .plan_hash = "0123456789abcdef0123456789abcdef",
+        .plan_inline = TEXT("{\"plan\":1}"),
+        .store_uri = "file:/somewhere",
+        .scratch_dir = "/scratch",
+        .program_id = "ffff",
+        .memory = 64 << 20,
+        .block_bytes = 65536,
+        .inline_limit = 100000,
+        .lease_ms = 1700000000000,
+        .cut_ms = -1,
+        .cut_records = 17,
+        .cut_start = TEXT("at\0here"),
+        .cut_end = TEXT("z"),
+        .limit = UINT64_MAX,
+        .splitters = TEXT("\0\1\2"),
+        .split = {"dir/\xff.txt", 10, 20, 1000, -5},
+        .extents = extents,
+        .extent_count = 3,
+        .extents_name = "e",
+        .probe_sleep_ms = 9,
+        .probe_bytes = 10,
+        .probe_echo = TEXT("echo"),
     };
 }
 
@@ -134,12 +156,32 @@ static void what_cannot_be_read_is_not_written(void **state)
 static task_reply sample_reply(void)
 {
     return (task_reply){
-        .kind = TASK_RUN, .job = 1, .stage = 2, .task = 3, .leg = 4, .attempt = 5, .program_id = "ffff",
-        .failure = FAILURE_UPSTREAM, .error = sdf_error_new(SDF_E_CORRUPT, "block 3", "rerun"), .bad_stage = 6,
-        .bad_task = 7, .bad_leg = 8, .bad_attempt = UINT64_MAX, .metrics = {.records_in = 1, .cpu_us = 2, .store_throttled = 3},
-        .cut = TEXT("cut"), .fingerprint = 99, .records = 100, .object_bytes = 101, .index = TEXT("index\0"),
-        .index_name = "i", .result = TEXT("result"), .samples = TEXT("samples"), .file_temp = "t", .file_final = "f",
-        .file_bytes = 102, .probe = TEXT("p"),
+        .kind = TASK_RUN,
+        .job = 1,
+        .stage = 2,
+        .task = 3,
+        .leg = 4,
+        .attempt = 5,
+        .program_id = "ffff",
+        .failure = FAILURE_UPSTREAM,
+        .error = sdf_error_new(SDF_E_CORRUPT, "block 3", "rerun"),
+        .bad_stage = 6,
+        .bad_task = 7,
+        .bad_leg = 8,
+        .bad_attempt = UINT64_MAX,
+        .metrics = {.records_in = 1, .cpu_us = 2, .store_throttled = 3},
+        .cut = TEXT("cut"),
+        .fingerprint = 99,
+        .records = 100,
+        .object_bytes = 101,
+        .index = TEXT("index\0"),
+        .index_name = "i",
+        .result = TEXT("result"),
+        .samples = TEXT("samples"),
+        .file_temp = "t",
+        .file_final = "f",
+        .file_bytes = 102,
+        .probe = TEXT("p"),
     };
 }
 
@@ -263,7 +305,8 @@ static void damaged_bytes_are_refused_or_read_within_bounds(void **state)
 
 static void a_huge_count_takes_no_memory(void **state)
 {
-    static const uint8_t bytes[] = {'S', 'D', 'F', 'X', 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2, 3, 4, 5, 6, 7, 8};
+    static const uint8_t bytes[] = {'S',  'D',  'F', 'X', 1, 0, 0, 0, 0xff, 0xff, 0xff,
+                                    0xff, 0x0f, 1,   2,   3, 4, 5, 6, 7,    8};
     assert_int_equal(decode_exactly(decode_extents, bytes, sizeof bytes), SDF_E_CORRUPT);
     task_extent *list;
     uint32_t count;
@@ -291,7 +334,8 @@ static void names_and_sums(void **state)
     task_name_object(name, UINT64_MAX, 3, 17, 0, 42);
     assert_string_equal(name, "sdf-ffffffffffffffff/s3/t17.0.a42");
     task_name_side(name, UINT64_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT64_MAX, "a-very-long-name-of-a-side");
-    assert_string_equal(name, "sdf-ffffffffffffffff/s4294967295/t4294967295.4294967295.a18446744073709551615.a-very-long-name");
+    assert_string_equal(
+        name, "sdf-ffffffffffffffff/s4294967295/t4294967295.4294967295.a18446744073709551615.a-very-long-name");
     task_metrics sum = {0}, one = {.records_in = 2, .peak_memory = 10, .peak_rss = 5, .store_throttled = 1};
     task_metrics_add(&sum, &one);
     one.peak_memory = 7;

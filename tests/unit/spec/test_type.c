@@ -16,8 +16,14 @@
 static void types_become_canonical(void **state)
 {
     static const char *const cases[][2] = {
-        {NULL, "bytes"}, {"bytes", "bytes"}, {" i64 ", "i64"}, {"f64", "f64"}, {"null", "null"}, {"any", "any"},
-        {"tuple( i64 ,bytes )", "tuple(i64,bytes)"}, {"optional ( f64 )", "optional(f64)"},
+        {NULL, "bytes"},
+        {"bytes", "bytes"},
+        {" i64 ", "i64"},
+        {"f64", "f64"},
+        {"null", "null"},
+        {"any", "any"},
+        {"tuple( i64 ,bytes )", "tuple(i64,bytes)"},
+        {"optional ( f64 )", "optional(f64)"},
         {"tuple(tuple(i64,optional(bytes)),\tany)", "tuple(tuple(i64,optional(bytes)),any)"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -41,10 +47,19 @@ static void wrong_types_are_refused_at_their_place(void **state)
     static const struct {
         const char *text, *place;
     } cases[] = {
-        {"", "character 1"},        {"i65", "character 1"},        {"I64", "character 1"},   {"tuple", "character 6"},
-        {"tuple()", "character 7"}, {"tuple(i64", "character 10"}, {"tuple(i64,)", "character 11"},
-        {"tuple(i64;f64)", "character 10"}, {"optional(i64,i64)", "character 13"}, {"i64 f64", "character 5"},
-        {"bytes)", "character 6"},  {"i64(1)", "character 4"},     {"tuple(i64)\x01", "character 11"},
+        {"", "character 1"},
+        {"i65", "character 1"},
+        {"I64", "character 1"},
+        {"tuple", "character 6"},
+        {"tuple()", "character 7"},
+        {"tuple(i64", "character 10"},
+        {"tuple(i64,)", "character 11"},
+        {"tuple(i64;f64)", "character 10"},
+        {"optional(i64,i64)", "character 13"},
+        {"i64 f64", "character 5"},
+        {"bytes)", "character 6"},
+        {"i64(1)", "character 4"},
+        {"tuple(i64)\x01", "character 11"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *canonical = NULL;
@@ -143,12 +158,9 @@ static void doubles_have_one_form(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(types_become_canonical),
-        cmocka_unit_test(wrong_types_are_refused_at_their_place),
-        cmocka_unit_test(depth_and_length_are_limited),
-        cmocka_unit_test(numbers_are_in_order),
-        cmocka_unit_test(bytes_are_in_order),
-        cmocka_unit_test(doubles_have_one_form),
+        cmocka_unit_test(types_become_canonical),       cmocka_unit_test(wrong_types_are_refused_at_their_place),
+        cmocka_unit_test(depth_and_length_are_limited), cmocka_unit_test(numbers_are_in_order),
+        cmocka_unit_test(bytes_are_in_order),           cmocka_unit_test(doubles_have_one_form),
     };
     return cmocka_run_group_tests_name("spec/type", tests, NULL, NULL);
 }
