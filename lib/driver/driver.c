@@ -165,7 +165,7 @@ static int add_stage(driver *d, uint32_t id, uint32_t tasks, const plan_stage *s
 
 int driver_add_plan(driver *d, plan *p, task_split **splits, sdf_error **err)
 {
-    plan_ref *ref;
+    plan_ref *ref = NULL;
     int rc = plan_ref_new(p, &ref, err);
     if (rc)
         return rc;

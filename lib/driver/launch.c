@@ -77,7 +77,7 @@ static int launch_shrink(driver *d, task_request *q, buf *out, sdf_error **err)
     buf list = BUF_EMPTY;
     int rc = task_extents_encode(q->extents, q->extent_count, &list);
     if (!rc)
-        rc = store_put(d->config.store, name, list.data, list.size, err);
+        rc = store_put_sealed(d->config.store, name, list.data, list.size, err);
     buf_free(&list);
     if (rc)
         return rc;

@@ -29,6 +29,9 @@ uint64_t store_memory(const store *s); /* bytes it holds in this process */
 int store_put(store *s, const char *name, const void *data, size_t size, sdf_error **err);
 /* The whole object; larger than `limit` is SDF_E_LIMIT. Release the view with store_release. */
 int store_get(store *s, const char *name, uint64_t limit, sdf_view *view, sdf_error **err);
+/* The same with a checksum, which get checks (damaged: reads once more, then SDF_E_CORRUPT). */
+int store_put_sealed(store *s, const char *name, const void *data, size_t size, sdf_error **err);
+int store_get_sealed(store *s, const char *name, uint64_t limit, sdf_view *view, sdf_error **err);
 /* `buffer` NULL, or room for `length` bytes, which the view may lend. */
 int store_get_range(store *s, const char *name, uint64_t offset, uint64_t length, void *buffer, sdf_view *view,
                     sdf_error **err);

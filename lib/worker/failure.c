@@ -22,6 +22,7 @@ failure_class failure_of(const task_run *t, int code, const sdf_error *err)
         return FAILURE_LOST;
     case SDF_E_IO:
     case SDF_E_BUSY:
+    case SDF_E_EXISTS:   /* this very attempt was invoked twice: the next one has names of its own */
     case SDF_E_NO_SPACE: /* another worker's disk may have some, and what fills it may go */
         return FAILURE_TRANSIENT;
     case SDF_E_NOT_FOUND:

@@ -49,7 +49,7 @@ static void exchange_add(exchange *x, fixture *f)
     sdf_view view = {.struct_size = sizeof view};
     if (f->reply.index_name && *f->reply.index_name) {
         assert_int_equal(encoded.size, 0);
-        assert_int_equal(store_get(f->store, f->reply.index_name, 1 << 20, &view, NULL), SDF_OK);
+        assert_int_equal(store_get_sealed(f->store, f->reply.index_name, 1 << 20, &view, NULL), SDF_OK);
         encoded = (sdf_slice){view.data, view.size};
     }
     assert_int_equal(shuffle_index_decode(encoded.data, encoded.size, &index, NULL), SDF_OK);
@@ -91,7 +91,7 @@ static void consume(fixture *f, exchange *x, int64_t counts[WORDS])
         f->request.extent_count = x->count[task];
         if (task == 1) { /* as an object of its own */
             assert_int_equal(task_extents_encode(x->extents[task], x->count[task], &list), SDF_OK);
-            assert_int_equal(store_put(f->store, name, list.data, list.size, NULL), SDF_OK);
+            assert_int_equal(store_put_sealed(f->store, name, list.data, list.size, NULL), SDF_OK);
             f->request.extents = NULL;
             f->request.extent_count = 0;
             f->request.extents_name = name;
