@@ -86,8 +86,8 @@ static void outcome_replied(driver *d, attempt *a, task_reply *r, const char *lo
     }
     sdf_error *error = NULL;
     int rc = commit_new(d, r, &a->candidate, &error);
-    if (rc) {
-        outcome_failed(d, a, outcome_class(rc), error, NULL);
+    if (rc) { /* whatever became of its index: the next attempt makes another */
+        outcome_failed(d, a, FAILURE_TRANSIENT, error, NULL);
         return;
     }
     a->candidate->leg = a->leg;
