@@ -15,11 +15,11 @@ void commit_came(sched *s, const sched_event *e)
     sched_attempt_answered(s, a);
     sched_attempt_unqueue(s, a);
     a->committed = true;
-    leg *g = may_win ? sched_stage_leg(a->stage, a->task, a->leg) : NULL;
-    if (g == NULL || g->state == LEG_COMMITTING || g->state == LEG_VISIBLE) {
+    if (!may_win) {
         sched_attempt_discard(s, a);
         return;
     }
+    leg *g = sched_stage_leg(a->stage, a->task, a->leg); /* without a winner yet: one would have doomed this attempt */
     bool same = e->fingerprint == g->fingerprint && e->cut == ((g->flags & LEG_CUT) != 0);
     if (g->flags & LEG_RERUN && !same && !rollback_consumers(s, a, e->cut))
         return;

@@ -23,6 +23,7 @@ typedef struct history {
     uint32_t stages[64 * JOBS_MAX]; /* in the driver */
     uint32_t stage_count;
     bool source_added;
+    bool must_succeed; /* faults are few and retries many */
 } history;
 
 /* ---- what this history is like ---- */
@@ -37,8 +38,8 @@ static void choose_faults(world *w)
     sim_faults *f = &w->faults;
     if (world_pick(&w->shape, 6) == 0)
         return;
-    uint32_t most = world_pick(&w->shape, 4) == 0 ? 150 : 50;
-    f->any = true;
+    f->heavy = world_pick(&w->shape, 4) == 0;
+    uint32_t most = f->heavy ? 150 : 50;
     uint32_t *each[] = {&f->crash_before, &f->crash_during, &f->lost, &f->late, &f->doubled, &f->garbled, &f->zombie,
                         &f->repeated, &f->throttled, &f->refused, &f->killed, &f->straggler, &f->user, &f->flip,
                         &f->vanish};
@@ -54,6 +55,7 @@ static void choose_config(history *h)
     world *w = &h->w;
     driver_config *c = &h->config;
     bool patient = world_pick(&w->shape, 5) != 0;
+    h->must_succeed = patient && !w->faults.heavy && !h->pipeline.unstable;
     uint32_t slots = 1 + world_pick(&w->shape, 8);
     uint64_t max_request = world_pick(&w->shape, 4) == 0 ? 6000 : 0;
     w->net = net_new(w, slots, max_request, world_pick(&w->shape, 4) == 0 ? 4000 : 0);
@@ -64,13 +66,13 @@ static void choose_config(history *h)
                          .context = SIM_CONTEXT,
                          .memory = SIM_SLOT_MEMORY,
                          .inline_limit = world_pick(&w->shape, 3) ? 65536 : world_pick(&w->shape, 200),
-                         .cut_records = world_pick(&w->shape, 3) == 0 ? 1 + world_pick(&w->shape, 40) : 0,
+                         .cut_records = world_pick(&w->shape, 2) ? 1 + world_pick(&w->shape, 40) : 0,
                          .cut_after_ms = world_pick(&w->shape, 4) == 0 ? 1 + world_pick(&w->shape, 50) : 0};
     sched_config_init(&c->sched);
     c->sched.seed = w->seed;
     c->sched.concurrency = 1 + world_pick(&w->shape, 10);
-    c->sched.retries = patient ? 20 : world_pick(&w->shape, 3);
-    c->sched.reruns = patient ? 20 : world_pick(&w->shape, 3);
+    c->sched.retries = patient ? 40 : world_pick(&w->shape, 3);
+    c->sched.reruns = patient ? 40 : world_pick(&w->shape, 3);
     c->sched.task_timeout_ms = 2000;
     c->sched.lease_grace_ms = 500;
     c->sched.backoff_ms = 20;
@@ -228,6 +230,7 @@ static void make_jobs(history *h)
     for (uint32_t i = 0; i < h->job_count; i++) {
         sim_job *j = &h->jobs[i];
         j->world = w;
+        j->must_succeed = h->must_succeed;
         j->id = i + 1;
         j->kind = (job_kind)world_pick(&w->shape, h->pipeline.unstable ? 2 : JOB_KINDS);
         j->take = world_pick(&w->shape, 40);

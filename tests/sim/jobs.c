@@ -213,6 +213,8 @@ static void check_one_run_each(sim_job *j, const recs *got)
 
 static bool may_fail(const sim_job *j, const pipeline *p)
 {
+    if (j->must_succeed && j->status != SDF_E_CANCELLED)
+        return false;
     switch (j->status) {
     case SDF_E_NONDETERMINISTIC:
         return p->unstable && j->world->injected;

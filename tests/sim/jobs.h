@@ -21,7 +21,7 @@ typedef struct sim_job {
     uint32_t take;
     uint32_t cancel_at; /* in so many steps; 0: not */
     char folder[400];   /* SAVE */
-    bool submitted, over, cancelled;
+    bool submitted, over, cancelled, must_succeed;
     int status;
     char message[256];
     uint64_t records;

@@ -208,17 +208,27 @@ static int net_start(void *self, const sdf_transport_host *host, sdf_error **err
     return SDF_OK;
 }
 
-static void read_ids(call *c)
+/* Reads whose call it is; and lets a leg that may cut get another way each time it is run. */
+static void open_request(struct net *n, call *c)
 {
     task_request q;
     sdf_error *err = NULL;
-    if (task_request_decode(c->request.data, c->request.size, &q, &err) == SDF_OK) {
-        c->stage = q.stage;
-        c->task = q.task;
-        c->leg = q.leg;
-        task_request_clear(&q);
+    if (task_request_decode(c->request.data, c->request.size, &q, &err)) {
+        world_wrong(n->w, "a request can't be read: %s", sdf_error_message(err));
+        sdf_error_free(err);
+        return;
     }
-    sdf_error_free(err);
+    c->stage = q.stage;
+    c->task = q.task;
+    c->leg = q.leg;
+    if (q.cut_records) {
+        buf changed = BUF_EMPTY;
+        q.cut_records = 1 + rng_below(&n->w->chance, 2 * q.cut_records);
+        task_request_encode(&q, &changed);
+        buf_free(&c->request);
+        c->request = changed;
+    }
+    task_request_clear(&q);
 }
 
 static int net_submit(void *self, uint64_t id, const sdf_slice *request, int64_t deadline_ms, sdf_error **err)
@@ -236,7 +246,7 @@ static int net_submit(void *self, uint64_t id, const sdf_slice *request, int64_t
     c->id = id;
     c->deadline = deadline_ms ? n->w->now + deadline_ms : 0;
     buf_append(&c->request, request->data, request->size);
-    read_ids(c);
+    open_request(n, c);
     if (n->call_count == n->call_room) {
         n->call_room = n->call_room ? n->call_room * 2 : 16;
         n->calls = sim_grow(n->calls, n->call_room * sizeof *n->calls);

@@ -31,7 +31,7 @@ typedef struct sim_faults {
     uint32_t user;      /* a function fails */
     uint32_t read, write, slow_down; /* store operations of a worker */
     uint32_t flip, vanish; /* committed objects */
-    bool any;
+    bool heavy;
 } sim_faults;
 
 /* ---- world.c: time, events, chance ---- */
