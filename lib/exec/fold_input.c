@@ -177,6 +177,16 @@ static int input_end(fold_input *in, fold_spill *s, sdf_error **err)
     return rc;
 }
 
+/* A run has each key once (it was a table), so the longest one tells how many there are at least. */
+static void input_expect(fold_input *in)
+{
+    const task_request *q = in->env->request;
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < q->extent_count; i++)
+        most = q->extents[i].records > most ? q->extents[i].records : most;
+    hashtable_expect(&in->fold.table, most);
+}
+
 /* One part of a spill, merged as if it were a partition. */
 static int input_part(fold_input *in, fold_spill *from, uint32_t part, sdf_error **err)
 {
@@ -213,6 +223,7 @@ static int input_all(fold_input *in, sdf_error **err)
     fold_spill_init(&s, in->env, &in->fold, 0);
     in->spill = &s;
     reserve_take(in);
+    input_expect(in);
     int rc = run_open_extents(&r, in->env, in->spec->source, q->task, q->extents, q->extent_count, in->fold.key,
                               in->aggregate.state, err);
     if (!rc) {

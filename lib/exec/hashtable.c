@@ -75,13 +75,12 @@ void hashtable_close(hashtable *t)
     memset(t, 0, sizeof *t);
 }
 
-static bool table_grow(hashtable *t)
+static bool table_grow(hashtable *t, uint64_t capacity)
 {
     hashtable old = *t;
-    if (t->capacity >= TABLE_LAST || table_bytes(t->capacity * 2) + t->arena.charged > t->most ||
-        !table_map(t, t->capacity * 2))
+    if (capacity > TABLE_LAST || table_bytes(capacity) + t->arena.charged > t->most || !table_map(t, capacity))
         return false;
-    for (uint64_t i = 0; i < old.capacity; i++) {
+    for (uint64_t i = 0; t->used && i < old.capacity; i++) {
         const table_slot *s = &old.slots[i];
         if (!s->length1)
             continue;
@@ -99,9 +98,19 @@ bool hashtable_room(hashtable *t, size_t count)
     if (t->used && hashtable_bytes(t) > t->most)
         return false;
     while (t->used + count > t->room)
-        if (!table_grow(t))
+        if (!table_grow(t, t->capacity * 2))
             return false;
     return true;
+}
+
+void hashtable_expect(hashtable *t, uint64_t count)
+{
+    uint64_t capacity = t->capacity;
+    while (capacity < TABLE_LAST && table_room(capacity) < count)
+        capacity *= 2;
+    for (; capacity > t->capacity; capacity /= 2)
+        if (table_grow(t, capacity))
+            return;
 }
 
 void hashtable_clear(hashtable *t)

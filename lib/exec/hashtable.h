@@ -46,6 +46,8 @@ int hashtable_open(hashtable *t, budget *b, type_kind key, uint32_t state_size, 
 void hashtable_close(hashtable *t); /* a zeroed one is fine */
 /* Makes room for `count` more keys; false: the table is full and must be cleared. An empty table always has some. */
 bool hashtable_room(hashtable *t, size_t count);
+/* About so many keys will come: grows at once, as far as it may. */
+void hashtable_expect(hashtable *t, uint64_t count);
 /* Forgets all keys; keeps the slots, gives back the arena. */
 void hashtable_clear(hashtable *t);
 /* The same, and gives back the slots as well but for a first few. */

@@ -202,7 +202,7 @@ static int run_pass(sorted_input *s, bool *advanced, sdf_error **err)
 static int merge_down(sorted_input *s, sdf_error **err)
 {
     while (!all_fit(s, budget_left(s->env->budget) / 2)) {
-        bool advanced;
+        bool advanced = false;
         int rc = run_pass(s, &advanced, err);
         if (rc)
             return rc;

@@ -106,7 +106,22 @@ static void radix(record_entry *from, record_entry *to, size_t count, bool away)
             radix(to + starts[d], from + starts[d], starts[d + 1] - starts[d], !away);
 }
 
+/* Entries are filled in from the end, so sorted records come exactly reversed. */
+static bool reverse_if_descending(record_entry *e, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (!entry_less(&e[i], &e[i - 1]))
+            return false;
+    for (size_t i = 0; i < count / 2; i++) {
+        record_entry t = e[i];
+        e[i] = e[count - 1 - i];
+        e[count - 1 - i] = t;
+    }
+    return true;
+}
+
 void radix_sort(record_entry *entries, record_entry *spare, size_t count)
 {
-    radix(entries, spare, count, false);
+    if (!reverse_if_descending(entries, count))
+        radix(entries, spare, count, false);
 }

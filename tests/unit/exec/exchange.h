@@ -24,6 +24,8 @@ typedef struct exchange {
     uint32_t block_bytes;
     const char *scratch;
     buf splitters;
+    const plan_output *then; /* not NULL: readers write a shuffle again, within the same memory, and `to` is not used */
+    uint64_t then_records;   /* in all */
     /* of the last task */
     uint64_t peak;
     task_metrics metrics;
@@ -146,8 +148,19 @@ static inline int exchange_read(exchange *x, uint32_t partition, op *to, sdf_err
     budget_init(&b, x->read_memory);
     task_env env = {.request = &q, .plan = &x->plan, .stage = &x->reads, .budget = &b, .store = x->store,
                     .scratch_dir = x->scratch, .clock = &timebase_real};
-    to->env = &env;
-    int rc = shuffle_input_run(&env, &x->reads.input, to, err);
+    task_reply reply = {0};
+    exec_result result = {0};
+    int rc = SDF_OK;
+    if (x->then)
+        rc = shuffle_output_new(&env, x->then, &reply, &result, &to, err);
+    if (!rc) {
+        to->env = &env;
+        rc = shuffle_input_run(&env, &x->reads.input, to, err);
+    }
+    if (x->then && to)
+        to->close(to);
+    x->then_records += reply.records;
+    exec_result_free(&result);
     x->peak = b.peak;
     x->metrics = env.metrics;
     assert_int_equal(b.used, 0);

@@ -657,6 +657,45 @@ static void test_a_limit_below_stops(void **state)
     exchange_free(&x);
 }
 
+/* One task merges, groups or aggregates and, in the same memory, sorts, partitions or combines what comes out. */
+static void test_two_operators_share_little_memory(void **state)
+{
+    plan_output outs[] = {
+        {.kind = PLAN_OUTPUT_SHUFFLE, .key_type = "bytes", .value_type = "i64", .partitions = 3,
+         .partitioner = PLAN_PARTITION_HASH, .order = PLAN_ORDER_ASCENDING},
+        {.kind = PLAN_OUTPUT_SHUFFLE, .key_type = "bytes", .value_type = "i64", .partitions = 9,
+         .partitioner = PLAN_PARTITION_HASH},
+        {.kind = PLAN_OUTPUT_SHUFFLE, .key_type = "bytes", .value_type = "i64", .partitions = 2,
+         .partitioner = PLAN_PARTITION_HASH,
+         .combine = {.function = "add_boxed", .version = 1, .label = "again#4"}},
+    };
+    static const char *const functions[] = {"sdf.sum.i64", "add_boxed", NULL};
+    table_of t;
+    fill(&t, KEYS_DISTINCT, 60000, 2);
+    for (size_t f = 0; f < 3; f++)
+        for (size_t o = 0; o < sizeof outs / sizeof outs[0]; o++) {
+            exchange x;
+            sdf_error *err = NULL;
+            exchange_init(&x, "bytes", "i64", 1);
+            if (functions[f]) {
+                exchange_aggregate(&x, functions[f], "i64", "i64");
+            } else {
+                x.writes.output.order = PLAN_ORDER_ASCENDING;
+                x.reads.input.read = PLAN_READ_MERGE;
+            }
+            x.write_memory = x.read_memory = 1u << 20;
+            exchange_write_all(&x, &t, 2);
+            x.then = &outs[o];
+            int rc = exchange_read(&x, 0, NULL, &err);
+            if (rc)
+                print_error("%zu %zu: %s\n", f, o, sdf_error_text(err));
+            assert_int_equal(rc, SDF_OK);
+            assert_int_equal(x.then_records, 60000);
+            exchange_free(&x);
+        }
+    table_free(&t);
+}
+
 /* A hash that crafted keys can't make constant: a quadratic search would take minutes here. */
 static void test_crafted_keys_stay_fast(void **state)
 {
@@ -712,6 +751,7 @@ int main(void)
         cmocka_unit_test(test_functions_that_fail),
         cmocka_unit_test(test_overflow_is_an_error),
         cmocka_unit_test(test_a_limit_below_stops),
+        cmocka_unit_test(test_two_operators_share_little_memory),
         cmocka_unit_test(test_crafted_keys_stay_fast),
     };
     return cmocka_run_group_tests_name("exec/combine", tests, setup, NULL);
