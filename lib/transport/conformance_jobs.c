@@ -89,7 +89,7 @@ static void say(job_case *c, const char *format, ...)
 
 static bool open_context(job_case *c)
 {
-    static const char *const settings[][2] = {{"task_timeout", "1s"}, {"retries", "1"}, {"backoff", "10ms"}};
+    static const char *const settings[][2] = {{"task_timeout", "700ms"}, {"retries", "1"}, {"backoff", "10ms"}};
     sdf_error *err = NULL;
     sdf_config *config = sdf_config_new();
     int rc = config ? SDF_OK : SDF_E_NO_MEMORY;

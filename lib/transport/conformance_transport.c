@@ -107,7 +107,7 @@ static bool case_parallel(bench *b)
 {
     if (!bench_open(b) || b->limits.concurrency < 2)
         return !b->why[0];
-    if (!bench_round(b, "warm") || !bench_calls(b, 2) || !bench_probe(b, 0, "slow", 1500, 0) ||
+    if (!bench_round(b, "warm") || !bench_calls(b, 2) || !bench_probe(b, 0, "slow", 600, 0) ||
         !bench_probe(b, 1, "quick", 0, 0) || !bench_submit(b, 0, 0) || !bench_submit(b, 1, 0))
         return false;
     if (!bench_wait(b, 1, BENCH_PATIENCE_MS))

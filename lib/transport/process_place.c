@@ -328,6 +328,11 @@ static void read_reply(place *p, const frame *f)
     free(message);
 }
 
+static void broke_protocol(place *p)
+{
+    lost(p, p->process == PROCESS_STARTING ? "said something else than hello" : "broke the worker protocol");
+}
+
 static void read_frame(place *p, const frame *f)
 {
     if (p->process == PROCESS_READY && (f->type == FRAME_REPLY || f->type == FRAME_FAILED))
@@ -337,7 +342,7 @@ static void read_frame(place *p, const frame *f)
     else if (p->process == PROCESS_STARTING && f->type == FRAME_DESCRIPTION && p->control.size > 0)
         read_description(p, f);
     else
-        lost(p, p->process == PROCESS_STARTING ? "said something else than hello" : "broke the worker protocol");
+        broke_protocol(p);
 }
 
 void place_read(place *p)
@@ -351,7 +356,7 @@ void place_read(place *p)
         else if (state == FRAME_CLOSED)
             place_ended(p);
         else if (state == FRAME_BAD)
-            lost(p, "broke the worker protocol");
+            broke_protocol(p);
         if (state != FRAME_READY)
             return;
     } while (p->process != PROCESS_NONE && p->pid == pid && p->in.bytes.size > p->in.taken);

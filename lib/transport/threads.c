@@ -21,6 +21,7 @@ typedef struct threads {
     call *spare;           /* calls to use again, with their buffers */
     uint32_t count;        /* of the unanswered */
     int64_t next_give_up;  /* no later than the first of theirs; INT64_MAX: none */
+    bool linger;
     bool started, stopped;
 } threads;
 
@@ -234,7 +235,8 @@ static call *collect(threads *t, bool wait)
     pool *p = t->pool;
     pthread_mutex_lock(&p->lock);
     call_list out = p->done;
-    p->done = (call_list){NULL, NULL};
+    __atomic_store_n(&p->done.first, NULL, __ATOMIC_RELAXED);
+    p->done.last = NULL;
     for (call *c = out.first; c; c = c->next)
         untrack(t, c);
     call_list late = {NULL, NULL};
@@ -276,19 +278,28 @@ static int wait_ms(const threads *t, int timeout_ms)
     return timeout_ms < 0 || ms < timeout_ms ? (int)(ms > 1000000 ? 1000000 : ms) : timeout_ms;
 }
 
+/* Sleeps until a thread, wake, the caller's time or a deadline ends it. */
+static call *sleep_and_collect(threads *t, int timeout_ms)
+{
+    struct pollfd fd = {t->pool->event, POLLIN, 0};
+    int64_t start_us = timebase_monotonic_us();
+    if (poll(&fd, 1, wait_ms(t, timeout_ms)) > 0) {
+        uint64_t count;
+        ssize_t n = read(t->pool->event, &count, sizeof(count));
+        (void)n; /* nonblocking; nothing in it is fine */
+    }
+    t->linger = timebase_monotonic_us() - start_us < THREADS_LONG_US;
+    return collect(t, false);
+}
+
 static int threads_poll(void *self, int timeout_ms, sdf_error **err)
 {
     threads *t = self;
+    if (timeout_ms != 0 && t->linger && t->count > 0)
+        call_linger(&t->pool->done);
     call *c = collect(t, timeout_ms != 0);
-    if (!c && timeout_ms != 0) {
-        struct pollfd fd = {t->pool->event, POLLIN, 0};
-        if (poll(&fd, 1, wait_ms(t, timeout_ms)) > 0) {
-            uint64_t count;
-            ssize_t n = read(t->pool->event, &count, sizeof(count));
-            (void)n; /* nonblocking; nothing in it is fine */
-        }
-        c = collect(t, false);
-    }
+    if (!c && timeout_ms != 0)
+        c = sleep_and_collect(t, timeout_ms);
     while (c) {
         call *next = c->next;
         hand_over(t, c);

@@ -21,6 +21,11 @@
 #define THREADS_STOP_GRACE_US 2000000   /* how long stop waits for running tasks to see that they are cancelled */
 #define THREADS_HUNG_GRACE_US 50000     /* and for threads that were given up before */
 
+/* Tasks of a few microseconds would cost more in sleeping and waking than in running. So who waits lingers for a
+ * moment before it sleeps, as long as that pays: where a wait turns out long, the next one sleeps at once. */
+#define THREADS_LINGER_US 20
+#define THREADS_LONG_US 100
+
 typedef enum call_state { CALL_QUEUED, CALL_RUNNING, CALL_DONE } call_state;
 
 struct runner;
@@ -44,6 +49,7 @@ typedef struct call {
     bool cancelled;
 } call;
 
+/* `first` is changed under the lock, and looked at without it by who lingers. */
 typedef struct call_list {
     call *first, *last;
 } call_list;
@@ -56,6 +62,7 @@ typedef struct runner {
     pthread_t thread;
     pthread_cond_t awake;
     bool idle;
+    bool linger;
     bool overdue;             /* its call was given up: it doesn't count as serving */
     bool ended;
     int cancelled;            /* the worker polls it; atomic */
@@ -85,6 +92,9 @@ void pool_unref(pool *p);
 void call_push(call_list *list, call *c);
 void call_remove(call_list *list, const call *c);
 void call_free(call *c);
+
+/* Waits a moment for something in the list. Locks: none. */
+void call_linger(const call_list *list);
 /* Sees to it that a thread comes for what is queued. SDF_OK, or an error when there is no thread at all and none can be made. */
 int pool_attend(pool *p, sdf_error **err);
 

@@ -24,7 +24,7 @@ void call_push(call_list *list, call *c)
     if (list->last)
         list->last->next = c;
     else
-        list->first = c;
+        __atomic_store_n(&list->first, c, __ATOMIC_RELAXED);
     list->last = c;
 }
 
@@ -32,8 +32,8 @@ static call *call_pop(call_list *list)
 {
     call *c = list->first;
     if (c) {
-        list->first = c->next;
-        if (!list->first)
+        __atomic_store_n(&list->first, c->next, __ATOMIC_RELAXED);
+        if (!c->next)
             list->last = NULL;
     }
     return c;
@@ -48,11 +48,18 @@ void call_remove(call_list *list, const call *c)
         if (before)
             before->next = at->next;
         else
-            list->first = at->next;
+            __atomic_store_n(&list->first, at->next, __ATOMIC_RELAXED);
         if (list->last == at)
             list->last = before;
         return;
     }
+}
+
+void call_linger(const call_list *list)
+{
+    int64_t until = timebase_monotonic_us() + THREADS_LINGER_US;
+    while (!__atomic_load_n(&list->first, __ATOMIC_RELAXED) && timebase_monotonic_us() < until)
+        sched_yield(); /* whom we wait for may need this core */
 }
 
 void call_free(call *c)
@@ -121,6 +128,7 @@ static bool runner_stays(runner *r)
 static call *runner_take(runner *r)
 {
     pool *p = r->pool;
+    int64_t start_us = p->queue.first ? 0 : timebase_monotonic_us();
     while (!p->stopping && !p->queue.first) {
         r->idle = true;
         r->next_idle = p->idle;
@@ -130,6 +138,7 @@ static call *runner_take(runner *r)
     }
     if (p->stopping)
         return NULL;
+    r->linger = !start_us || timebase_monotonic_us() - start_us < THREADS_LONG_US;
     call *c = call_pop(&p->queue);
     c->state = CALL_RUNNING;
     c->runner = r;
@@ -153,12 +162,13 @@ static void *runner_main(void *arg)
     bool wake = false;
     pthread_mutex_lock(&p->lock);
     while (runner_stays(r)) {
-        if (wake && !p->queue.first) {
-            /* Let the driver run before this thread goes to sleep: on a busy machine it brings the next call. */
+        if (!p->queue.first && (wake || r->linger)) {
             pthread_mutex_unlock(&p->lock);
-            wake_driver(p);
-            sched_yield();
+            if (wake)
+                wake_driver(p);
             wake = false;
+            if (r->linger)
+                call_linger(&p->queue);
             pthread_mutex_lock(&p->lock);
         }
         call *c = runner_take(r);

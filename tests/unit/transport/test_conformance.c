@@ -81,8 +81,8 @@ static int inline_poll(void *self, int timeout_ms, sdf_error **err)
     sdf_error *why = NULL;
     memmove(t->calls, t->calls + 1, --t->count * sizeof(c));
     sdf_invocation_result r = {.struct_size = sizeof(r), .id = c.id, .status = SDF_E_CANCELLED};
-    /* It can't be interrupted, so a task that would run for long gets no more than a few seconds. */
-    int64_t latest = timebase_now(&timebase_real) + 3000;
+    /* It can't be interrupted, so a task that would run for long gets half a second. */
+    int64_t latest = timebase_now(&timebase_real) + 500;
     if (!c.cancelled)
         r.status = sdf_worker_invoke(t->worker, &c.request, c.deadline_ms && c.deadline_ms < latest ? c.deadline_ms : latest,
                                      &r.response, &why);
