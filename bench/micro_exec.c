@@ -13,12 +13,12 @@
 #include "shuffle/object.h"
 #include "shuffle/splitters.h"
 
-#define VOCABULARY 1000000
-#define WORD_MAX 16
-#define PARTITIONS 32
+#define VOCABULARY  1000000
+#define WORD_MAX    16
+#define PARTITIONS  32
 #define SPLIT_BYTES (64u << 20)
-#define MEMORY (128u << 20)
-#define TASKS_MAX 64
+#define MEMORY      (128u << 20)
+#define TASKS_MAX   64
 
 typedef struct bench {
     store *store;
@@ -68,11 +68,18 @@ static void bench_init(bench *b, const char *key, const char *value)
     check(store_open("mem:", &b->store, &err), err);
     b->plan.compression = (char *)"none";
     b->writes.input.value_type = (char *)value;
-    b->writes.output = (plan_output){.kind = PLAN_OUTPUT_SHUFFLE, .label = (char *)"write", .key_type = (char *)key,
-                                     .value_type = (char *)value, .partitions = PARTITIONS,
+    b->writes.output = (plan_output){.kind = PLAN_OUTPUT_SHUFFLE,
+                                     .label = (char *)"write",
+                                     .key_type = (char *)key,
+                                     .value_type = (char *)value,
+                                     .partitions = PARTITIONS,
                                      .partitioner = PLAN_PARTITION_HASH};
-    b->reads.input = (plan_input){.kind = PLAN_INPUT_SHUFFLE, .label = (char *)"read", .key_type = (char *)key,
-                                  .value_type = (char *)value, .source = 1, .stored_key_type = (char *)key,
+    b->reads.input = (plan_input){.kind = PLAN_INPUT_SHUFFLE,
+                                  .label = (char *)"read",
+                                  .key_type = (char *)key,
+                                  .value_type = (char *)value,
+                                  .source = 1,
+                                  .stored_key_type = (char *)key,
                                   .stored_value_type = (char *)value};
 }
 
@@ -92,7 +99,11 @@ static void write_task(bench *b, feed_fn feed, const void *data, size_t first, s
     sdf_error *err = NULL;
     budget memory;
     budget_init(&memory, MEMORY);
-    task_request q = {.context = 1, .stage = 1, .task = b->tasks, .attempt = 1, .limit = UINT64_MAX,
+    task_request q = {.context = 1,
+                      .stage = 1,
+                      .task = b->tasks,
+                      .attempt = 1,
+                      .limit = UINT64_MAX,
                       .splitters = buf_slice(&b->splitters)};
     task_env env = {.request = &q, .plan = &b->plan, .stage = &b->writes, .budget = &memory, .store = b->store};
     task_reply reply = {0};
@@ -151,7 +162,7 @@ static void feed_words(op *o, const void *data, size_t first, size_t count, benc
 static sdf_slice *make_words(size_t count, char **text)
 {
     rng r = {42};
-    char (*vocabulary)[WORD_MAX] = calloc(VOCABULARY, WORD_MAX);
+    char(*vocabulary)[WORD_MAX] = calloc(VOCABULARY, WORD_MAX);
     sdf_slice *words = malloc(count * sizeof *words);
     char *at = *text = malloc(count * 12 + 16);
     if (!vocabulary || !words || !at)

@@ -34,7 +34,8 @@ typedef struct aggregate {
     sdf_memory memory;
 } aggregate;
 
-/* `value` is what is folded in (the state where states are merged), `result` what finish gives (NULL: it is not called). */
+/* `value` is what is folded in (the state where states are merged), `result` what finish gives (NULL: it is not
+ * called). */
 int aggregate_open(aggregate *a, task_env *env, const plan_call *spec, const char *value, const char *state,
                    const char *result, sdf_error **err);
 void aggregate_close(aggregate *a); /* a zeroed one is fine */
@@ -43,7 +44,8 @@ void aggregate_use(aggregate *a, arena *memory);
 
 /* Makes zeroed state_size bytes a fresh state. SDF_OK, AGGREGATE_FULL or an error. */
 int aggregate_init(aggregate *a, void *state, sdf_error **err);
-/* Folds in a value, or (merging) a shuffled state. fresh: nothing was folded in since init. Returns as aggregate_init. */
+/* Folds in a value, or (merging) a shuffled state. fresh: nothing was folded in since init. Returns as
+ * aggregate_init. */
 int aggregate_fold(aggregate *a, void *state, bool fresh, bool merging, const sdf_slice *value, sdf_error **err);
 /* `count` values at once; only where the kernel is KERNEL_MANY. */
 int aggregate_fold_many(aggregate *a, void *const *states, const sdf_column *values, size_t count, sdf_error **err);

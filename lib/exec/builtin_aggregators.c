@@ -1,5 +1,5 @@
-/* The library's own aggregators: sums, counts, extremes, lists. Sums and counts are also compiled into the loops of fold.c,
- * which is where nearly all of them run; what stands here is the same, value by value.
+/* The library's own aggregators: sums, counts, extremes, lists. Sums and counts are also compiled into the loops of
+ * fold.c, which is where nearly all of them run; what stands here is the same, value by value.
  *
  * sdf.sum.f64 adds plainly, in fold order: its error is at most (n-1) * 2^-53 * the sum of absolute values, and another
  * partition count may give another last digit. */
@@ -55,8 +55,11 @@ static const sdf_aggregator aggregate_sum_i64 = {
     .struct_size = sizeof(sdf_aggregator), .state_type = SDF_I64, .state_size = 8, .update = sum_i64, .merge = sum_i64};
 static const sdf_aggregator aggregate_sum_f64 = {
     .struct_size = sizeof(sdf_aggregator), .state_type = SDF_F64, .state_size = 8, .update = sum_f64, .merge = sum_f64};
-static const sdf_aggregator aggregate_count = {
-    .struct_size = sizeof(sdf_aggregator), .state_type = SDF_I64, .state_size = 8, .update = count_one, .merge = sum_i64};
+static const sdf_aggregator aggregate_count = {.struct_size = sizeof(sdf_aggregator),
+                                               .state_type = SDF_I64,
+                                               .state_size = 8,
+                                               .update = count_one,
+                                               .merge = sum_i64};
 
 /* ---- extremes of numbers; order as keys: -0 is 0, NaN is the largest ---- */
 
@@ -83,31 +86,31 @@ static void most_f64(double *state, double value)
 }
 
 /* The aggregator over a function that keeps the better one; `worst` is what any value beats or equals. */
-#define EXTREME(what, type, read, worst, type_name)                                                                  \
-    static int what##_init(void *state, sdf_memory *memory, void *user)                                              \
-    {                                                                                                                \
-        *(type *)state = worst;                                                                                      \
-        return SDF_OK;                                                                                               \
-    }                                                                                                                \
-    static int what##_update(void *state, const sdf_slice *value, sdf_memory *memory, void *user)                    \
-    {                                                                                                                \
-        what(state, read(value));                                                                                    \
-        return SDF_OK;                                                                                               \
-    }                                                                                                                \
-    static int what##_many(void *const *states, const sdf_column *values, size_t count, void *user)                  \
-    {                                                                                                                \
-        for (size_t i = 0; i < count; i++) {                                                                         \
-            sdf_slice value = column_get(values, i);                                                                 \
-            what(states[i], read(&value));                                                                           \
-        }                                                                                                            \
-        return SDF_OK;                                                                                               \
-    }                                                                                                                \
-    static const sdf_aggregator aggregate_##what = {.struct_size = sizeof(sdf_aggregator),                           \
-                                                    .state_type = type_name,                                         \
-                                                    .state_size = 8,                                                 \
-                                                    .init = what##_init,                                             \
-                                                    .update = what##_update,                                         \
-                                                    .merge = what##_update,                                          \
+#define EXTREME(what, type, read, worst, type_name)                                                                    \
+    static int what##_init(void *state, sdf_memory *memory, void *user)                                                \
+    {                                                                                                                  \
+        *(type *)state = worst;                                                                                        \
+        return SDF_OK;                                                                                                 \
+    }                                                                                                                  \
+    static int what##_update(void *state, const sdf_slice *value, sdf_memory *memory, void *user)                      \
+    {                                                                                                                  \
+        what(state, read(value));                                                                                      \
+        return SDF_OK;                                                                                                 \
+    }                                                                                                                  \
+    static int what##_many(void *const *states, const sdf_column *values, size_t count, void *user)                    \
+    {                                                                                                                  \
+        for (size_t i = 0; i < count; i++) {                                                                           \
+            sdf_slice value = column_get(values, i);                                                                   \
+            what(states[i], read(&value));                                                                             \
+        }                                                                                                              \
+        return SDF_OK;                                                                                                 \
+    }                                                                                                                  \
+    static const sdf_aggregator aggregate_##what = {.struct_size = sizeof(sdf_aggregator),                             \
+                                                    .state_type = type_name,                                           \
+                                                    .state_size = 8,                                                   \
+                                                    .init = what##_init,                                               \
+                                                    .update = what##_update,                                           \
+                                                    .merge = what##_update,                                            \
                                                     .update_many = what##_many};
 
 EXTREME(least_i64, int64_t, read_i64, INT64_MAX, SDF_I64)
@@ -122,7 +125,8 @@ typedef struct grown {
     size_t size, capacity;
 } grown;
 
-/* Room for `more` bytes behind what is there: at its place if it is the arena's last piece, else in a new one twice as large. */
+/* Room for `more` bytes behind what is there: at its place if it is the arena's last piece, else in a new one twice
+ * as large. */
 static int grown_reserve(grown *g, size_t more, sdf_memory *memory)
 {
     arena *a = memory->arena;
@@ -314,14 +318,14 @@ static int list_finish(const void *state, sdf_out *out, void *user)
     return sdf_emit_view(out, NULL, &tuple);
 }
 
-#define LIST(kind)                                                                                                   \
-    static const sdf_aggregator aggregate_list_##kind = {.struct_size = sizeof(sdf_aggregator),                      \
-                                                         .state_type = SDF_BYTES,                                    \
-                                                         .state_size = sizeof(grown),                                \
-                                                         .variable = 1,                                              \
-                                                         .update = list_##kind,                                      \
-                                                         .merge = list_items,                                        \
-                                                         .encode = list_encode,                                      \
+#define LIST(kind)                                                                                                     \
+    static const sdf_aggregator aggregate_list_##kind = {.struct_size = sizeof(sdf_aggregator),                        \
+                                                         .state_type = SDF_BYTES,                                      \
+                                                         .state_size = sizeof(grown),                                  \
+                                                         .variable = 1,                                                \
+                                                         .update = list_##kind,                                        \
+                                                         .merge = list_items,                                          \
+                                                         .encode = list_encode,                                        \
                                                          .finish = list_finish};
 LIST(null)
 LIST(i64)
@@ -331,10 +335,10 @@ LIST(encoded)
 
 /* ---- the table ---- */
 
-#define AGGREGATOR(full_name, in, out, which)                                                                        \
-    {                                                                                                                \
-        .struct_size = sizeof(sdf_function), .name = full_name, .version = 1, .in_value = in, .out_value = out,      \
-        .aggregator = &aggregate_##which                                                                             \
+#define AGGREGATOR(full_name, in, out, which)                                                                          \
+    {                                                                                                                  \
+        .struct_size = sizeof(sdf_function), .name = full_name, .version = 1, .in_value = in, .out_value = out,        \
+        .aggregator = &aggregate_##which                                                                               \
     }
 
 const sdf_function builtin_aggregators[] = {

@@ -1,5 +1,5 @@
-/* The map side of an aggregation: folds records into a table, and writes its states, by partition, as one run of the shuffle
- * object whenever the table is full. Reduce-side merging is fold_input.c. */
+/* The map side of an aggregation: folds records into a table, and writes its states, by partition, as one run of the
+ * shuffle object whenever the table is full. Reduce-side merging is fold_input.c. */
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -12,7 +12,7 @@ typedef struct combine {
     aggregate aggregate;
     fold fold;
     budget_spiller spiller;
-    bool working; /* in push or finish: not the time to spill */
+    bool working;   /* in push or finish: not the time to spill */
     uint32_t *ends; /* per partition: see fold_target */
 } combine;
 

@@ -1,7 +1,7 @@
-/* The loops that fold batches. A batch is hashed and its slots fetched ahead, then each record goes to its slot; what is
- * done there is compiled into the loop for sums and counts, one call a batch for update_many, else a call a record. */
+/* The loops that fold batches. A batch is hashed and its slots fetched ahead, then each record goes to its slot;
+ * what is done there is compiled into the loop for sums and counts, one call a batch for update_many, else a call a
+ * record. */
 #include "exec/fold.h"
-
 
 #include "base/error.h"
 #include "base/num.h"
@@ -83,8 +83,8 @@ static void gather_words(const sdf_column *c, size_t first, size_t count, uint64
     }
 }
 
-static int fold_kernel(fold *f, aggregate_kernel kernel, const table_probe *probes, const sdf_column *values, size_t first,
-                       size_t count, size_t *done, sdf_error **err)
+static int fold_kernel(fold *f, aggregate_kernel kernel, const table_probe *probes, const sdf_column *values,
+                       size_t first, size_t count, size_t *done, sdf_error **err)
 {
     uint64_t words[SDF_BATCH_MAX] = {1};
     bool overflow = false;
@@ -103,8 +103,8 @@ static int fold_kernel(fold *f, aggregate_kernel kernel, const table_probe *prob
     return *done < count ? AGGREGATE_FULL : SDF_OK;
 }
 
-static int fold_many(fold *f, const table_probe *probes, const sdf_column *values, size_t first, size_t count, size_t *done,
-                     sdf_error **err)
+static int fold_many(fold *f, const table_probe *probes, const sdf_column *values, size_t first, size_t count,
+                     size_t *done, sdf_error **err)
 {
     void *states[SDF_BATCH_MAX];
     int rc = SDF_OK;
@@ -123,8 +123,8 @@ static int fold_many(fold *f, const table_probe *probes, const sdf_column *value
     return folded ? folded : rc;
 }
 
-static int fold_each(fold *f, const table_probe *probes, const sdf_column *values, size_t first, size_t count, size_t *done,
-                     sdf_error **err)
+static int fold_each(fold *f, const table_probe *probes, const sdf_column *values, size_t first, size_t count,
+                     size_t *done, sdf_error **err)
 {
     hashtable *t = &f->table;
     for (*done = 0; *done < count; ++*done) {
@@ -144,8 +144,8 @@ static int fold_each(fold *f, const table_probe *probes, const sdf_column *value
     return SDF_OK;
 }
 
-static int fold_batch(fold *f, const sdf_column *keys, const sdf_column *values, size_t first, size_t count, size_t *done,
-                      sdf_error **err)
+static int fold_batch(fold *f, const sdf_column *keys, const sdf_column *values, size_t first, size_t count,
+                      size_t *done, sdf_error **err)
 {
     table_probe probes[SDF_BATCH_MAX];
     aggregate_kernel kernel = f->merging ? f->aggregate->merge : f->aggregate->update;
@@ -203,8 +203,9 @@ int fold_too_big(fold *f, const sdf_slice *key, sdf_error **err)
     char text[64];
     const plan_call *spec = f->aggregate->call.spec;
     key_text(f->key, key, text);
-    error_set(err, SDF_E_NO_MEMORY, "the aggregate of key \"%s\" (%zu bytes) does not fit in the %llu bytes of memory of this task",
-              text, key->size, (unsigned long long)f->table.budget->limit);
+    error_set(err, SDF_E_NO_MEMORY,
+              "the aggregate of key \"%s\" (%zu bytes) does not fit in the %llu bytes of memory of this task", text,
+              key->size, (unsigned long long)f->table.budget->limit);
     error_hint(err, "raise the setting \"memory\" (--memory), or stream the values of a key with map_groups");
     error_at(err, spec->function, spec->label);
     return SDF_E_NO_MEMORY;

@@ -15,8 +15,8 @@ typedef struct fold {
 
 int fold_open(fold *f, aggregate *a, budget *b, type_kind key, bool merging, uint64_t most, sdf_error **err);
 void fold_close(fold *f); /* a zeroed one is fine */
-/* Folds in records first.. of two columns, in order; *done of them. AGGREGATE_FULL: write the table out, clear it and go on
- * with the rest; the same answer from a table that was empty means that the record fits no memory. */
+/* Folds in records first.. of two columns, in order; *done of them. AGGREGATE_FULL: write the table out, clear it
+ * and go on with the rest; the same answer from a table that was empty means that the record fits no memory. */
 int fold_records(fold *f, const sdf_column *keys, const sdf_column *values, size_t first, size_t count, size_t *done,
                  sdf_error **err);
 /* The error for a record that does not fit even into an empty table. */
@@ -43,7 +43,8 @@ typedef struct fold_target {
     uint32_t parts;
     uint32_t *ends; /* room for `parts` numbers */
     uint32_t (*part)(void *self, const table_slot *slot);
-    int (*add)(void *self, uint32_t part, const sdf_column *keys, const sdf_column *values, size_t count, sdf_error **err);
+    int (*add)(void *self, uint32_t part, const sdf_column *keys, const sdf_column *values, size_t count,
+               sdf_error **err);
     int (*end)(void *self, uint32_t part, sdf_error **err); /* after the last of a part; NULL: nothing to do */
 } fold_target;
 /* Writes all states, shuffled, by part and in each by slot. The table must be cleared then: its tags are gone. */

@@ -1,14 +1,14 @@
-/* The reduce side of an aggregation: merges the shuffled states of a partition in a table, in the order of their producers, and
- * pushes on keys with results. When the table is full it goes to scratch, split by hash, and each part is then merged by
- * itself, split again if need be. */
+/* The reduce side of an aggregation: merges the shuffled states of a partition in a table, in the order of their
+ * producers, and pushes on keys with results. When the table is full it goes to scratch, split by hash, and each
+ * part is then merged by itself, split again if need be. */
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "exec/fold_spill.h"
 #include "exec/shuffle_input.h"
 
-#define CHECK_EVERY 64      /* batches between two looks at lease and cancellation */
-#define RESULT_LENT 4096    /* a result larger than that is lent to the next operator rather than copied */
+#define CHECK_EVERY 64   /* batches between two looks at lease and cancellation */
+#define RESULT_LENT 4096 /* a result larger than that is lent to the next operator rather than copied */
 
 typedef struct fold_input {
     task_env *env;
@@ -16,11 +16,11 @@ typedef struct fold_input {
     op *first;
     aggregate aggregate;
     fold fold;
-    sdf_out *out;       /* of results that are made by calls */
+    sdf_out *out; /* of results that are made by calls */
     budget_spiller spiller;
-    fold_spill *spill;  /* of the depth being read; NULL: not the time to spill */
-    bool working;       /* in a fold: nor is that */
-    uint64_t reserve;   /* bytes kept back for spilling, and for the operators further on */
+    fold_spill *spill; /* of the depth being read; NULL: not the time to spill */
+    bool working;      /* in a fold: nor is that */
+    uint64_t reserve;  /* bytes kept back for spilling, and for the operators further on */
 } fold_input;
 
 /* ---- results ---- */

@@ -1,5 +1,6 @@
-/* Spilled tables. A table is one file with a run for each part; when some files of one size class have come together they
- * are copied into one of the next, so that open files and what is known of them stay few however much is spilled. */
+/* Spilled tables. A table is one file with a run for each part; when some files of one size class have come together
+ * they are copied into one of the next, so that open files and what is known of them stay few however much is
+ * spilled. */
 #include "exec/fold_spill.h"
 
 #include <stdlib.h>
@@ -7,8 +8,8 @@
 #include "base/error.h"
 
 #define CLASS_FILES 16 /* files of a class that become one of the next */
-#define CLASSES 12
-#define SETS_MAX (CLASS_FILES * CLASSES)
+#define CLASSES     12
+#define SETS_MAX    (CLASS_FILES * CLASSES)
 
 typedef struct spill_set {
     spill_file *file;

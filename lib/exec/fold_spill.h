@@ -1,18 +1,18 @@
-/* States of a table that did not stay in memory: runs in scratch, split by a hash of the key, read back part by part in the
- * order in which they were written. */
+/* States of a table that did not stay in memory: runs in scratch, split by a hash of the key, read back part by part
+ * in the order in which they were written. */
 #ifndef EXEC_FOLD_SPILL_H
 #define EXEC_FOLD_SPILL_H
 
 #include "exec/fold.h"
 #include "shuffle/run.h"
 
-#define FOLD_PARTS 32
+#define FOLD_PARTS     32
 #define FOLD_DEPTH_MAX 10 /* splits of splits */
 
 typedef struct fold_spill {
     task_env *env;
     fold *fold;
-    uint32_t depth; /* each depth splits by other bits */
+    uint32_t depth;         /* each depth splits by other bits */
     struct spill_set *sets; /* oldest first */
     uint32_t count;
 } fold_spill;

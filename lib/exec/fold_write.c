@@ -49,7 +49,8 @@ static void fold_arrange(fold *f, const fold_target *to)
             t->order[to->ends[t->slots[i].tag]++] = (uint32_t)i;
 }
 
-static int write_fixed(fold *f, const fold_target *to, uint32_t part, const uint32_t *order, uint32_t count, sdf_error **err)
+static int write_fixed(fold *f, const fold_target *to, uint32_t part, const uint32_t *order, uint32_t count,
+                       sdf_error **err)
 {
     table_slot *slots[SDF_BATCH_MAX], *table = f->table.slots;
     fold_columns columns;
@@ -67,7 +68,8 @@ static int write_fixed(fold *f, const fold_target *to, uint32_t part, const uint
     return rc;
 }
 
-static int write_variable(fold *f, const fold_target *to, uint32_t part, const uint32_t *order, uint32_t count, sdf_error **err)
+static int write_variable(fold *f, const fold_target *to, uint32_t part, const uint32_t *order, uint32_t count,
+                          sdf_error **err)
 {
     for (uint32_t i = 0; i < count; i++) {
         table_slot *s = &f->table.slots[order[i]];

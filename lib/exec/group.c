@@ -1,5 +1,5 @@
-/* Groups: for each key of a sorted partition one call of a group function, with its values as a stream. Nothing is held but
- * the key, so a group may be larger than memory; what the function leaves unread is passed over. */
+/* Groups: for each key of a sorted partition one call of a group function, with its values as a stream. Nothing is
+ * held but the key, so a group may be larger than memory; what the function leaves unread is passed over. */
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -10,12 +10,12 @@ struct sdf_values {
     sorted_input *input;
     sdf_out *out; /* of the group function: views may point into the batch that goes */
     sdf_batch batch;
-    size_t at;     /* in batch: the next value */
+    size_t at;       /* in batch: the next value */
     uint32_t pulled; /* batches, to look at the lease now and then */
-    bool ended;    /* the input is */
-    bool over;     /* the group is */
-    bool calling;  /* the group function runs */
-    int status;    /* not 0: pulling failed, and `error` says why */
+    bool ended;      /* the input is */
+    bool over;       /* the group is */
+    bool calling;    /* the group function runs */
+    int status;      /* not 0: pulling failed, and `error` says why */
     sdf_error *error;
     task_env *env;
     uint8_t *key; /* a copy: the batch it came in goes while its values are read */

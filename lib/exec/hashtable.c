@@ -5,7 +5,7 @@
 #include "base/wire.h"
 
 #define TABLE_FIRST 4096 /* slots; small, so that tiny tasks cost nothing */
-#define TABLE_LAST (UINT64_C(1) << 31)
+#define TABLE_LAST  (UINT64_C(1) << 31)
 
 static uint64_t table_room(uint64_t capacity)
 {

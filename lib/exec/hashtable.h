@@ -1,6 +1,7 @@
-/* An open-addressing table of keys with a state each, in 32-byte slots: keys up to 16 bytes and states up to 8 lie in
- * the slot, larger ones in the table's arena. It grows while it may; then its owner writes it out and clears it.
- * Not here: what the states mean (aggregate.h). The order of its slots depends on nothing but the keys and their order. */
+/* An open-addressing table of keys with a state each, in 32-byte slots: keys up to 16 bytes and states up to 8 lie
+ * in the slot, larger ones in the table's arena. It grows while it may; then its owner writes it out and clears it.
+ * Not here: what the states mean (aggregate.h). The order of its slots depends on nothing but the keys and their
+ * order. */
 #ifndef EXEC_HASHTABLE_H
 #define EXEC_HASHTABLE_H
 
@@ -12,7 +13,7 @@
 #define TABLE_INLINE 16 /* bytes of a key that fit a slot */
 
 typedef struct table_slot {
-    uint64_t k0, k1;  /* the key, zero-padded; longer than TABLE_INLINE: its first 8 bytes, and a pointer to all of it */
+    uint64_t k0, k1;  /* the key, zero-padded; longer than TABLE_INLINE: its first 8 bytes, and a pointer to all */
     uint32_t length1; /* length + 1; 0: the slot is empty */
     uint32_t tag;     /* upper half of the private hash; its low bits say where the slot belongs */
     union {
@@ -35,10 +36,10 @@ typedef struct hashtable {
     table_slot *slots;
     uint32_t *order; /* room for the index of every used slot, for the one who writes the table out */
     uint64_t capacity, mask, used, room; /* room: used slots at which it grows */
-    uint64_t charged; /* bytes of slots and order */
-    uint64_t most;    /* bytes that the table may hold in all */
+    uint64_t charged;                    /* bytes of slots and order */
+    uint64_t most;                       /* bytes that the table may hold in all */
     uint32_t state_size;
-    bool canonical;   /* f64 keys: -0 and NaNs are made one */
+    bool canonical; /* f64 keys: -0 and NaNs are made one */
 } hashtable;
 
 /* A small table, charged; `most` bounds its growth besides the budget. */
@@ -59,7 +60,8 @@ static inline uint64_t hashtable_bytes(const hashtable *t)
 
 /* Reads `count` (at most SDF_BATCH_MAX) keys from `first` on, hashes them and fetches their slots ahead. */
 void hashtable_prepare(const hashtable *t, const sdf_column *keys, size_t first, size_t count, table_probe *probes);
-/* A new slot for a key that is not there, where the search for it ended. Its state is zeros. NULL: no memory as things stand. */
+/* A new slot for a key that is not there, where the search for it ended. Its state is zeros. NULL: no memory as
+ * things stand. */
 table_slot *hashtable_insert(hashtable *t, table_slot *empty, const table_probe *p);
 /* Takes back the last insertion. */
 void hashtable_retract(hashtable *t, table_slot *last);

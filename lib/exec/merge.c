@@ -1,5 +1,5 @@
-/* A tree of losers over the runs' heads. Heads are compared by an 8-byte prefix; the keys themselves only where that ties.
- * Where one run wins again and again, its records are taken in stretches. */
+/* A tree of losers over the runs' heads. Heads are compared by an 8-byte prefix; the keys themselves only where that
+ * ties. Where one run wins again and again, its records are taken in stretches. */
 #include "exec/merge.h"
 
 #include <stdlib.h>
@@ -54,8 +54,8 @@ void merge_free(merge *m)
     free(m);
 }
 
-int merge_new(merge **out, task_env *env, type_kind key, type_kind value, bool descending, run *const *runs, uint32_t count,
-              sdf_error **err)
+int merge_new(merge **out, task_env *env, type_kind key, type_kind value, bool descending, run *const *runs,
+              uint32_t count, sdf_error **err)
 {
     uint64_t size = sizeof(merge) + count * sizeof(head), losers = (count + 1) * sizeof(player);
     int rc = budget_take(env->budget, size + losers, NULL, err);
@@ -249,7 +249,8 @@ static int hand_out(merge *m, sdf_batch *batch)
     return batch->count ? SDF_OK : SDF_END;
 }
 
-/* Takes `n` records of the winner; true: *batch is them, straight from the run's own batch, as nothing else is pending. */
+/* Takes `n` records of the winner; true: *batch is them, straight from the run's own batch, as nothing else is
+ * pending. */
 static bool take(merge *m, head *h, size_t n, sdf_batch *batch)
 {
     size_t first = h->at;

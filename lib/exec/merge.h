@@ -1,5 +1,5 @@
-/* Sorted runs read as one sorted stream: the merge itself, and the passes over scratch that come first where there are more
- * runs than memory can hold open. Stable: equal keys come in the order of their runs. */
+/* Sorted runs read as one sorted stream: the merge itself, and the passes over scratch that come first where there
+ * are more runs than memory can hold open. Stable: equal keys come in the order of their runs. */
 #ifndef EXEC_MERGE_H
 #define EXEC_MERGE_H
 
@@ -10,8 +10,8 @@
 
 typedef struct merge merge;
 /* Takes over the runs, on failure too; the array stays the caller's. */
-int merge_new(merge **m, task_env *env, type_kind key, type_kind value, bool descending, run *const *runs, uint32_t count,
-              sdf_error **err);
+int merge_new(merge **m, task_env *env, type_kind key, type_kind value, bool descending, run *const *runs,
+              uint32_t count, sdf_error **err);
 /* The next batch, sorted: SDF_OK, SDF_END or an error. It lives until the next call. */
 int merge_next(merge *m, sdf_batch *batch, sdf_error **err);
 void merge_free(merge *m); /* NULL is fine */

@@ -35,14 +35,16 @@ struct sorted_input {
 
 static uint64_t item_cost(const sorted_input *s, uint32_t item)
 {
-    return run_cost(item < s->extents ? s->env->request->extents[item].max_raw : s->spills[item - s->extents].extent.max_raw);
+    if (item < s->extents)
+        return run_cost(s->env->request->extents[item].max_raw);
+    return run_cost(s->spills[item - s->extents].extent.max_raw);
 }
 
 static int item_open(sorted_input *s, uint32_t item, run **r, sdf_error **err)
 {
     if (item < s->extents)
-        return run_open_extent(r, s->env, s->spec->source, s->env->request->task, &s->env->request->extents[item], s->key,
-                               s->value, err);
+        return run_open_extent(r, s->env, s->spec->source, s->env->request->task, &s->env->request->extents[item],
+                               s->key, s->value, err);
     spilled *x = &s->spills[item - s->extents];
     return run_open_spill(r, s->env, s->passes[x->pass].file, &x->extent, s->key, s->value, err);
 }
@@ -173,7 +175,8 @@ static int merge_too_big(sorted_input *s, sdf_error **err)
     for (uint32_t i = 0; i < s->count; i++)
         most = item_cost(s, s->items[i]) > most ? item_cost(s, s->items[i]) : most;
     error_set(err, SDF_E_NO_MEMORY,
-              "two sorted runs can't be open at once: one takes %llu bytes for its largest block, and %llu of the task's %llu are free",
+              "two sorted runs can't be open at once: one takes %llu bytes for its largest block, and %llu of the "
+              "task's %llu are free",
               (unsigned long long)most, (unsigned long long)budget_left(s->env->budget),
               (unsigned long long)s->env->budget->limit);
     error_hint(err, "raise the setting \"memory\" (--memory), or split the largest records");

@@ -10,8 +10,8 @@
 
 #include "spec/type.h"
 
-/* The first up to 8 bytes, first byte lowest, zero-padded. A short key is read with 8 bytes at once where that can't leave
- * its page; sanitizers would rightly complain of it, so they see exact reads. */
+/* The first up to 8 bytes, first byte lowest, zero-padded. A short key is read with 8 bytes at once where that can't
+ * leave its page; sanitizers would rightly complain of it, so they see exact reads. */
 static inline uint64_t key_word(const uint8_t *p, size_t size)
 {
     uint64_t w = 0;
@@ -56,7 +56,8 @@ static inline bool prefix_decides(type_kind kind)
     return type_is_number(kind) || kind == TYPE_NULL;
 }
 
-/* Order of two keys of a kind that its prefix does not decide, from byte `from` on (both equal before that, where they reach). */
+/* Order of two keys of a kind that its prefix does not decide, from byte `from` on (both equal before that, where
+ * they reach). */
 static inline int key_compare_from(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size, size_t from)
 {
     size_t n = a_size < b_size ? a_size : b_size;

@@ -1,11 +1,11 @@
-/* Most-significant-digit radix sort of entries between two arrays, by the topmost bits in which they differ; small groups by
- * comparison. Entries that come sorted are left alone. */
+/* Most-significant-digit radix sort of entries between two arrays, by the topmost bits in which they differ; small
+ * groups by comparison. Entries that come sorted are left alone. */
 #include "exec/records.h"
 
 #define DIGIT_BITS 8
-#define DIGITS (1u << DIGIT_BITS)
-#define SMALL 24  /* insertion sort up to here */
-#define MEDIUM 192 /* merges up to here */
+#define DIGITS     (1u << DIGIT_BITS)
+#define SMALL      24  /* insertion sort up to here */
+#define MEDIUM     192 /* merges up to here */
 
 static inline bool entry_less(const record_entry *a, const record_entry *b)
 {

@@ -5,8 +5,8 @@
 #include "base/wire.h"
 
 #define STEP_LEAST (64u << 10)
-#define STEP_MOST (2u << 20)
-#define ROOM_MOST (UINT64_C(8) << 32) /* what 32 bits of 8-byte units reach */
+#define STEP_MOST  (2u << 20)
+#define ROOM_MOST  (UINT64_C(8) << 32) /* what 32 bits of 8-byte units reach */
 
 void records_init(records *r, budget *b, uint64_t room, type_kind key, bool descending, bool canonical)
 {
@@ -71,7 +71,8 @@ static bool records_charge(records *r, uint64_t need)
 }
 
 /* The key's bytes from `from` on, as an entry orders them. */
-static inline void entry_load(record_entry *e, const uint8_t *key, size_t size, size_t from, bool descending, uint32_t ref)
+static inline void entry_load(record_entry *e, const uint8_t *key, size_t size, size_t from, bool descending,
+                              uint32_t ref)
 {
     size_t left = size > from ? size - from : 0;
     uint64_t high = key_word_ordered(key + from, left);
@@ -161,8 +162,9 @@ static bool entries_tie(const records *r, const record_entry *a, const record_en
     return (rest & 255) == ENTRY_MORE;
 }
 
-/* Entries sorted as far as they reach: finds those that agree although their keys go on after `from` bytes, and sorts each such
- * group by what follows its common front. Each level shortens the keys, so the depth is bounded by what fits the buffer. */
+/* Entries sorted as far as they reach: finds those that agree although their keys go on after `from` bytes, and
+ * sorts each such group by what follows its common front. Each level shortens the keys, so the depth is bounded by
+ * what fits the buffer. */
 static void ties_resolve(const records *r, record_entry *e, record_entry *spare, size_t count, size_t from)
 {
     for (size_t i = 0, end; i + 1 < count; i = end) {

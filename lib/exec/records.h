@@ -1,5 +1,5 @@
-/* A buffer of copied records with a 16-byte entry each to sort by. Records fill it from the bottom, entries from the top, and
- * the free middle always has room for a second set of entries, so that sorting needs no memory of its own.
+/* A buffer of copied records with a 16-byte entry each to sort by. Records fill it from the bottom, entries from the
+ * top, and the free middle always has room for a second set of entries, so that sorting needs no memory of its own.
  * Not here: what becomes of the sorted records (sorter.c). */
 #ifndef EXEC_RECORDS_H
 #define EXEC_RECORDS_H
@@ -15,7 +15,7 @@ typedef struct record_entry {
 } record_entry;
 
 #define ENTRY_KEY_BYTES 11
-#define ENTRY_MORE 12 /* the count of a key that goes on after these bytes */
+#define ENTRY_MORE      12 /* the count of a key that goes on after these bytes */
 
 /* In front of each record's key and value. */
 typedef struct record_head {

@@ -11,8 +11,8 @@ static int concat_run(task_env *env, const plan_input *spec, op *first, sdf_erro
     const task_request *q = env->request;
     run *r;
     sdf_batch batch;
-    int rc = run_open_extents(&r, env, spec->source, q->task, q->extents, q->extent_count, type_of(spec->stored_key_type),
-                              type_of(spec->stored_value_type), err);
+    int rc = run_open_extents(&r, env, spec->source, q->task, q->extents, q->extent_count,
+                              type_of(spec->stored_key_type), type_of(spec->stored_value_type), err);
     if (rc)
         return rc;
     for (uint32_t n = 0; !rc && !(rc = run_next(r, &batch, err)); n++) {

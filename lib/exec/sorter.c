@@ -155,7 +155,8 @@ static int sorter_write(sorter *s, sdf_error **err)
 /* ---- taking records ---- */
 
 /* A record larger than the buffer is a run of its own. */
-static int sorter_write_alone(sorter *s, const sdf_slice *key, const sdf_slice *value, uint32_t partition, sdf_error **err)
+static int sorter_write_alone(sorter *s, const sdf_slice *key, const sdf_slice *value, uint32_t partition,
+                              sdf_error **err)
 {
     int rc = object_writer_add_one(s->sink.writer, partition, key, value, err);
     return rc ? rc : object_writer_end_run(s->sink.writer, err);

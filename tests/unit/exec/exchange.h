@@ -1,5 +1,5 @@
-/* A stage that writes a shuffle and one that reads it, task by task, through a store in memory: what the blocking operators
- * are tested with. Records are slices that the test owns. */
+/* A stage that writes a shuffle and one that reads it, task by task, through a store in memory: what the blocking
+ * operators are tested with. Records are slices that the test owns. */
 #ifndef TESTS_EXEC_EXCHANGE_H
 #define TESTS_EXEC_EXCHANGE_H
 
@@ -12,7 +12,7 @@
 #include "shuffle/object.h"
 
 #define EXCHANGE_MAPS_MAX 1024
-#define EXCHANGE_SLACK (96u << 10) /* what the rooms below may overdraw when memory is short */
+#define EXCHANGE_SLACK    (96u << 10) /* what the rooms below may overdraw when memory is short */
 
 typedef struct exchange {
     store *store;
@@ -45,13 +45,22 @@ static inline void exchange_init(exchange *x, const char *key, const char *value
     x->writes.id = 1;
     x->writes.input.value_type = (char *)value;
     plan_output *out = &x->writes.output;
-    *out = (plan_output){.kind = PLAN_OUTPUT_SHUFFLE, .label = "write#1", .key_type = (char *)key, .value_type = (char *)value,
-                         .partitions = partitions, .partitioner = PLAN_PARTITION_HASH};
+    *out = (plan_output){.kind = PLAN_OUTPUT_SHUFFLE,
+                         .label = "write#1",
+                         .key_type = (char *)key,
+                         .value_type = (char *)value,
+                         .partitions = partitions,
+                         .partitioner = PLAN_PARTITION_HASH};
     x->reads.id = 2;
     x->reads.output.kind = PLAN_OUTPUT_RESULT;
     plan_input *in = &x->reads.input;
-    *in = (plan_input){.kind = PLAN_INPUT_SHUFFLE, .label = "read#2", .key_type = (char *)key, .value_type = (char *)value,
-                       .source = 1, .read = PLAN_READ_CONCAT, .stored_key_type = (char *)key,
+    *in = (plan_input){.kind = PLAN_INPUT_SHUFFLE,
+                       .label = "read#2",
+                       .key_type = (char *)key,
+                       .value_type = (char *)value,
+                       .source = 1,
+                       .read = PLAN_READ_CONCAT,
+                       .stored_key_type = (char *)key,
                        .stored_value_type = (char *)value};
 }
 
@@ -85,7 +94,8 @@ static inline void exchange_free(exchange *x)
     store_unref(x->store);
 }
 
-static inline int exchange_push_all(op *o, const sdf_slice *keys, const sdf_slice *values, size_t count, sdf_error **err)
+static inline int exchange_push_all(op *o, const sdf_slice *keys, const sdf_slice *values, size_t count,
+                                    sdf_error **err)
 {
     int rc = SDF_OK;
     for (size_t at = 0; at < count && !rc; at += SDF_BATCH_MAX) {
@@ -98,15 +108,26 @@ static inline int exchange_push_all(op *o, const sdf_slice *keys, const sdf_slic
 }
 
 /* Runs the writing task `x->maps`. */
-static inline int exchange_write(exchange *x, const sdf_slice *keys, const sdf_slice *values, size_t count, sdf_error **err)
+static inline int exchange_write(exchange *x, const sdf_slice *keys, const sdf_slice *values, size_t count,
+                                 sdf_error **err)
 {
     assert_true(x->maps < EXCHANGE_MAPS_MAX);
-    task_request q = {.context = 7, .stage = 1, .task = x->maps, .attempt = x->maps + 1, .limit = UINT64_MAX,
-                      .block_bytes = x->block_bytes, .splitters = buf_slice(&x->splitters)};
+    task_request q = {.context = 7,
+                      .stage = 1,
+                      .task = x->maps,
+                      .attempt = x->maps + 1,
+                      .limit = UINT64_MAX,
+                      .block_bytes = x->block_bytes,
+                      .splitters = buf_slice(&x->splitters)};
     budget b;
     budget_init(&b, x->write_memory);
-    task_env env = {.request = &q, .plan = &x->plan, .stage = &x->writes, .budget = &b, .store = x->store,
-                    .scratch_dir = x->scratch, .clock = &timebase_real};
+    task_env env = {.request = &q,
+                    .plan = &x->plan,
+                    .stage = &x->writes,
+                    .budget = &b,
+                    .store = x->store,
+                    .scratch_dir = x->scratch,
+                    .clock = &timebase_real};
     task_reply reply = {0};
     op *o = NULL;
     exec_result_free(&x->result);
@@ -142,12 +163,23 @@ static inline int exchange_read(exchange *x, uint32_t partition, op *to, sdf_err
             if (e->partition == partition)
                 extents[n++] = (task_extent){m, 0, m + 1, e->offset, e->stored, e->raw, e->records, e->max_raw};
         }
-    task_request q = {.context = 7, .stage = 2, .task = partition, .attempt = 5000 + partition, .limit = UINT64_MAX,
-                      .block_bytes = x->block_bytes, .extents = extents, .extent_count = (uint32_t)n};
+    task_request q = {.context = 7,
+                      .stage = 2,
+                      .task = partition,
+                      .attempt = 5000 + partition,
+                      .limit = UINT64_MAX,
+                      .block_bytes = x->block_bytes,
+                      .extents = extents,
+                      .extent_count = (uint32_t)n};
     budget b;
     budget_init(&b, x->read_memory);
-    task_env env = {.request = &q, .plan = &x->plan, .stage = &x->reads, .budget = &b, .store = x->store,
-                    .scratch_dir = x->scratch, .clock = &timebase_real};
+    task_env env = {.request = &q,
+                    .plan = &x->plan,
+                    .stage = &x->reads,
+                    .budget = &b,
+                    .store = x->store,
+                    .scratch_dir = x->scratch,
+                    .clock = &timebase_real};
     task_reply reply = {0};
     exec_result result = {0};
     int rc = SDF_OK;
@@ -280,7 +312,8 @@ static inline int bytes_order(const sdf_slice *a, const sdf_slice *b)
 
 typedef int (*order_fn)(const sdf_slice *a, const sdf_slice *b);
 
-static inline void merge_sort_indexes(const sdf_slice *keys, size_t *index, size_t *spare, size_t n, order_fn order, int sign)
+static inline void merge_sort_indexes(const sdf_slice *keys, size_t *index, size_t *spare, size_t n, order_fn order,
+                                      int sign)
 {
     if (n < 2)
         return;
@@ -288,7 +321,8 @@ static inline void merge_sort_indexes(const sdf_slice *keys, size_t *index, size
     merge_sort_indexes(keys, index, spare, half, order, sign);
     merge_sort_indexes(keys, index + half, spare, n - half, order, sign);
     while (i < half || j < n)
-        spare[k++] = j == n || (i < half && sign * order(&keys[index[i]], &keys[index[j]]) <= 0) ? index[i++] : index[j++];
+        spare[k++] =
+            j == n || (i < half && sign * order(&keys[index[i]], &keys[index[j]]) <= 0) ? index[i++] : index[j++];
     memcpy(index, spare, n * sizeof *index);
 }
 
@@ -313,10 +347,10 @@ static inline void assert_slices_equal(sdf_slice a, sdf_slice b)
 /* ---- keys that are hard on tables and sorts ---- */
 
 typedef enum key_style {
-    KEYS_RANDOM,   /* 0 .. 40 bytes, few different bytes */
-    KEYS_SHORT,    /* 0 .. 3 bytes of 0 and 1: many duplicates, zero bytes at the end */
-    KEYS_EDGES,    /* 6 .. 26 bytes, all of one letter or zeros: lengths about 8, 11, 12, 16 */
-    KEYS_PREFIX,   /* a common front of 30 bytes, then few */
+    KEYS_RANDOM, /* 0 .. 40 bytes, few different bytes */
+    KEYS_SHORT,  /* 0 .. 3 bytes of 0 and 1: many duplicates, zero bytes at the end */
+    KEYS_EDGES,  /* 6 .. 26 bytes, all of one letter or zeros: lengths about 8, 11, 12, 16 */
+    KEYS_PREFIX, /* a common front of 30 bytes, then few */
     KEYS_EQUAL,
     KEYS_DISTINCT, /* decimal numbers */
     KEYS_CRAFTED,  /* 16 bytes, the second half of which zeroes a factor of the tables' hash */

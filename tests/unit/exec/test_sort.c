@@ -159,9 +159,14 @@ static void run_numbers(const table_of *t, const char *type, order_fn order, boo
 static void test_numbers(void **state)
 {
     static const int64_t edges[] = {0, -1, 1, INT64_MIN, INT64_MAX, 255, 256, -256};
-    static const uint64_t doubles[] = {0, UINT64_C(0x8000000000000000), UINT64_C(0x7ff0000000000000),
-                                       UINT64_C(0xfff0000000000000), UINT64_C(0x7ff8000000000001),
-                                       UINT64_C(0xfff8000000000000), 1, UINT64_C(0x8000000000000001)};
+    static const uint64_t doubles[] = {0,
+                                       UINT64_C(0x8000000000000000),
+                                       UINT64_C(0x7ff0000000000000),
+                                       UINT64_C(0xfff0000000000000),
+                                       UINT64_C(0x7ff8000000000001),
+                                       UINT64_C(0xfff8000000000000),
+                                       1,
+                                       UINT64_C(0x8000000000000001)};
     table_of ints = {0}, floats = {0};
     rng r = {77};
     for (int64_t i = 0; i < 2000; i++) {
@@ -351,7 +356,8 @@ static void test_radix(void **state)
         for (int shape = 0; shape < 6; shape++) {
             size_t n = sizes[s];
             rng r = {s * 10 + (uint64_t)shape};
-            record_entry *e = calloc(n + 1, sizeof *e), *want = calloc(n + 1, sizeof *e), *spare = calloc(n + 1, sizeof *e);
+            record_entry *e = calloc(n + 1, sizeof *e), *want = calloc(n + 1, sizeof *e),
+                         *spare = calloc(n + 1, sizeof *e);
             for (size_t i = 0; i < n; i++) {
                 uint64_t v = rng_next(&r);
                 e[i].low = (v & ~(uint64_t)UINT32_MAX) | i;
