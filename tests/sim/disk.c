@@ -229,15 +229,16 @@ static int disk_list(void *self, const char *prefix, sdf_list_fn callback, void 
 static int disk_remove(void *self, const char *const *names, size_t count, sdf_error **err)
 {
     struct disk *d = self;
-    int rc = operation(d, 0, "remove", err);
-    for (size_t i = 0; i < count && !rc; i++) {
+    if (sim_running && sim_running->dead) /* else it works: one that fails waits for the end of the context */
+        return error_set(err, SDF_E_IO, "the worker is dead");
+    for (size_t i = 0; i < count; i++) {
         object **at = find(d, names[i]);
         if (*at == NULL || (*at)->from > disk_now(d)) /* what lands later is not removed now */
             continue;
         world_say(d->w, "- %s", names[i]);
         drop(at);
     }
-    return rc;
+    return SDF_OK;
 }
 
 static void disk_destroy(void *self)
