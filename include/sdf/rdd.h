@@ -72,7 +72,7 @@ SDF_API sdf_rdd *sdf_aggregate_by_key(sdf_rdd *rdd, const char *function, const 
 /* Calls a group function for each key, values streamed; keys come in their order within a partition. */
 SDF_API sdf_rdd *sdf_map_groups(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size,
                                 uint32_t partitions);
-/* One record per key; its value is the tuple of all values. Fails where one list passes the memory. */
+/* One record per key; its value is the tuple of all values (type "any"). Fails where one list passes the memory. */
 SDF_API sdf_rdd *sdf_group_by_key(sdf_rdd *rdd, uint32_t partitions);
 
 typedef struct sdf_sort_options {

@@ -24,7 +24,8 @@ static int start_count(sdf_rdd *rdd, const char *what, sdf_job **job, sdf_error 
 }
 
 /* The function becomes one more node, which only this job knows. */
-static int start_foreach(sdf_rdd *rdd, const char *what, const char *function, sdf_slice arg, sdf_job **job, sdf_error **err)
+static int start_foreach(sdf_rdd *rdd, const char *what, const char *function, sdf_slice arg, sdf_job **job,
+                         sdf_error **err)
 {
     job_spec spec = {{.output = PLAN_OUTPUT_NONE}, "foreach", UINT64_MAX};
     int rc = handle_check(rdd, what, err);
@@ -37,7 +38,8 @@ static int start_foreach(sdf_rdd *rdd, const char *what, const char *function, s
     return rc;
 }
 
-static int start_save(sdf_rdd *rdd, const char *what, plan_file_format format, const char *uri, sdf_job **job, sdf_error **err)
+static int start_save(sdf_rdd *rdd, const char *what, plan_file_format format, const char *uri, sdf_job **job,
+                      sdf_error **err)
 {
     job_spec spec = {{.output = PLAN_OUTPUT_FILE, .format = format, .uri = uri}, "save", UINT64_MAX};
     int rc = handle_check(rdd, what, err);
@@ -152,8 +154,8 @@ int sdf_save_as_binary_file(sdf_rdd *rdd, const char *uri, sdf_error **err)
 /* ---- take ---- */
 
 /* One wave: partitions first .. first+tasks-1, each at most `limit` records. */
-static int take_wave(sdf_rdd *rdd, uint32_t first, uint32_t tasks, uint64_t limit, uint32_t *partitions, sdf_result *all,
-                     sdf_error **err)
+static int take_wave(sdf_rdd *rdd, uint32_t first, uint32_t tasks, uint64_t limit, uint32_t *partitions,
+                     sdf_result *all, sdf_error **err)
 {
     job_spec spec = {{.output = PLAN_OUTPUT_RESULT, .first_task = first, .tasks = tasks}, "take", limit};
     sdf_job *job;

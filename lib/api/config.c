@@ -24,35 +24,37 @@ typedef struct property {
 } property;
 
 #define AT(field) offsetof(settings, field)
-#define K UINT64_C(1024)
-#define HOUR_MS UINT64_C(3600000)
+#define MIB       (UINT64_C(1) << 20)
+#define GIB       (UINT64_C(1) << 30)
+#define PIB       (UINT64_C(1) << 50)
+#define HOUR_MS   UINT64_C(3600000)
 
 static const property properties[] = {
-    {"transport", "threads:", "where tasks run: threads:N, process:N (N left out: one per core)", KIND_TEXT, AT(transport), 0,
-     0, NULL},
+    {"transport", "threads:", "where tasks run: threads:N, process:N (N left out: one per core)", KIND_TEXT,
+     AT(transport), 0, 0, NULL},
     {"store", "mem:", "where data between stages lies: mem:, file:DIR", KIND_TEXT, AT(store), 0, 0, NULL},
     {"memory", "512M", "byte budget of one worker process, divided among the tasks that run in it at once", KIND_SIZE,
-     AT(memory), K * K, K * K * K * K * K, NULL},
+     AT(memory), MIB, PIB, NULL},
     {"partitions", "0", "partitions of a shuffle that names no number; 0: twice the tasks that run at once", KIND_COUNT,
      AT(partitions), 0, 10000000, NULL},
-    {"split_bytes", "64M", "bytes of an input file that one task reads", KIND_SIZE, AT(split_bytes), 1, K * K * K * K * K,
-     NULL},
-    {"concurrency", "0", "tasks that run at once, at most; 0: as many as the transport can", KIND_COUNT, AT(concurrency), 0,
-     1000000, NULL},
+    {"split_bytes", "64M", "bytes of an input file that one task reads", KIND_SIZE, AT(split_bytes), 1, PIB, NULL},
+    {"concurrency", "0", "tasks that run at once, at most; 0: as many as the transport can", KIND_COUNT,
+     AT(concurrency), 0, 1000000, NULL},
     {"retries", "3", "further attempts of a task that failed", KIND_COUNT, AT(retries), 0, 1000, NULL},
     {"reruns", "3", "runs again of a task whose data was lost or damaged", KIND_COUNT, AT(reruns), 0, 1000, NULL},
     {"task_timeout", "15m", "time after which an attempt is given up; 0: never", KIND_TIME, AT(task_timeout), 0,
      1000 * HOUR_MS, NULL},
     {"backoff", "100ms", "delay before a first retry; it doubles with each", KIND_TIME, AT(backoff), 1, HOUR_MS, NULL},
-    {"cut_after", "0", "time after which a task that can commits what it has and goes on in another; 0: never", KIND_TIME,
-     AT(cut_after), 0, 1000 * HOUR_MS, NULL},
-    {"cut_records", "0", "the same after so many input records; 0: never", KIND_COUNT, AT(cut_records), 0, UINT64_MAX, NULL},
+    {"cut_after", "0", "time after which a task that can commits what it has and goes on in another; 0: never",
+     KIND_TIME, AT(cut_after), 0, 1000 * HOUR_MS, NULL},
+    {"cut_records", "0", "the same after so many input records; 0: never", KIND_COUNT, AT(cut_records), 0, UINT64_MAX,
+     NULL},
     {"compression", "lz4", "of data between stages: lz4 or none", KIND_TEXT, AT(compression), 0, 0, "lz4|none"},
     {"scratch", "", "folder for what tasks spill; empty: TMPDIR, or /tmp", KIND_TEXT, AT(scratch), 0, 0, NULL},
-    {"inline_limit", "64K", "a task's result up to this size comes with its reply, a larger one through the store", KIND_SIZE,
-     AT(inline_limit), 0, K * K * K, NULL},
+    {"inline_limit", "64K", "a task's result up to this size comes with its reply, a larger one through the store",
+     KIND_SIZE, AT(inline_limit), 0, GIB, NULL},
     {"block_bytes", "0", "records are shuffled in blocks of about this size; 0: by the memory of a task", KIND_SIZE,
-     AT(block_bytes), 0, 64 * K * K, NULL},
+     AT(block_bytes), 0, 64 * MIB, NULL},
 };
 #define PROPERTY_COUNT (sizeof properties / sizeof *properties)
 
@@ -155,8 +157,9 @@ static int value_parse(const property *p, const char *value, settings *out, sdf_
         return SDF_E_INVALID;
     }
     if (number < p->least || number > p->most)
-        return error_set(err, SDF_E_INVALID, "setting \"%s\" can't be \"%.100s\": it must be %llu to %llu%s", p->name, value,
-                         (unsigned long long)p->least, (unsigned long long)p->most, p->kind == KIND_TIME ? " ms" : "");
+        return error_set(err, SDF_E_INVALID, "setting \"%s\" can't be \"%.100s\": it must be %llu to %llu%s", p->name,
+                         value, (unsigned long long)p->least, (unsigned long long)p->most,
+                         p->kind == KIND_TIME ? " ms" : "");
     if (field)
         memcpy(field, &number, sizeof number); /* int64_t and uint64_t alike: within range of both */
     return SDF_OK;

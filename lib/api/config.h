@@ -12,7 +12,8 @@ typedef struct settings {
     int64_t task_timeout, backoff, cut_after; /* ms */
 } settings;
 
-/* The values in force; they live as long as the config. Fails with what was wrong with the configuration file or the environment. */
+/* The values in force; they live as long as the config. Fails with what was wrong with the configuration file or the
+ * environment. */
 int config_settings(const sdf_config *config, settings *out, sdf_error **err);
 sdf_config *config_copy(const sdf_config *config);
 

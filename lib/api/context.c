@@ -68,7 +68,8 @@ static void init_locks(sdf_context *c)
     pthread_mutex_init(&c->lineage, NULL);
 }
 
-sdf_context *sdf_context_open(const char *transport_uri, const char *store_uri, const sdf_config *config, sdf_error **err)
+sdf_context *sdf_context_open(const char *transport_uri, const char *store_uri, const sdf_config *config,
+                              sdf_error **err)
 {
     if (check_process(err))
         return NULL;
@@ -132,8 +133,8 @@ static void warn_leaked(sdf_context *c)
     char text[128];
     if (!e)
         return;
-    snprintf(text, sizeof text, "%d worker%s could not be ended: a function of the host does not return", c->leaked_workers,
-             c->leaked_workers == 1 ? "" : "s");
+    snprintf(text, sizeof text, "%d worker%s could not be ended: a function of the host does not return",
+             c->leaked_workers, c->leaked_workers == 1 ? "" : "s");
     event_message(e, text);
     event_number(e, "workers", c->leaked_workers);
     context_on_driver_event(c, e);

@@ -1,10 +1,7 @@
 /* The driver thread of a context: it owns the driver, runs what the mailbox asks, steps, and tells the host's threads
  * which jobs are over. It never calls the host, and sleeps only in the transport's poll. */
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "api/internal.h"
 
@@ -28,8 +25,8 @@ static bool append_u32(uint32_t **list, uint32_t *count, uint32_t *room, uint32_
     return true;
 }
 
-/* A failed job leaves stages half done. Their splits may be of files that have changed by the time they are wanted again, so they
- * are planned anew then, unless another job is at work on them. */
+/* A failed job leaves stages half done. Their splits may be of files that have changed by the time they are wanted
+ * again, so they are planned anew then, unless another job is at work on them. */
 static void remember_lost(sdf_context *c, const sdf_job *job)
 {
     if (job->status == SDF_OK || driver_active(c->driver))

@@ -1,7 +1,4 @@
 /* Handles: references to lineage nodes, and the transformations, which only make nodes. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "api/internal.h"
 
 #define OPTIONS_BYTES_MAX 4096 /* no struct of options will ever be as long */
@@ -132,7 +129,8 @@ sdf_rdd *sdf_map(sdf_rdd *rdd, const char *function, const void *arg, size_t arg
 
 sdf_rdd *sdf_flat_map(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size)
 {
-    return derive(rdd, &(node_spec){NODE_FLAT_MAP, .operation = "flat_map", .function = function, .arg = {arg, arg_size}});
+    return derive(rdd,
+                  &(node_spec){NODE_FLAT_MAP, .operation = "flat_map", .function = function, .arg = {arg, arg_size}});
 }
 
 sdf_rdd *sdf_filter(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size)
@@ -142,37 +140,32 @@ sdf_rdd *sdf_filter(sdf_rdd *rdd, const char *function, const void *arg, size_t 
 
 sdf_rdd *sdf_map_batches(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size)
 {
-    return derive(rdd, &(node_spec){NODE_BATCH, .operation = "map_batches", .function = function, .arg = {arg, arg_size}});
+    return derive(rdd,
+                  &(node_spec){NODE_BATCH, .operation = "map_batches", .function = function, .arg = {arg, arg_size}});
 }
 
 sdf_rdd *sdf_reduce_by_key(sdf_rdd *rdd, const char *function, uint32_t partitions)
 {
-    return derive(
-        rdd, &(node_spec){NODE_AGGREGATE, .operation = "reduce_by_key", .function = function, .partitions = partitions});
+    return derive(rdd, &(node_spec){NODE_AGGREGATE, .operation = "reduce_by_key", .function = function,
+                                    .partitions = partitions});
 }
 
 sdf_rdd *sdf_aggregate_by_key(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size, uint32_t partitions)
 {
-    return derive(rdd, &(node_spec){NODE_AGGREGATE,
-                                    .operation = "aggregate_by_key",
-                                    .function = function,
-                                    .arg = {arg, arg_size},
-                                    .partitions = partitions});
+    return derive(rdd, &(node_spec){NODE_AGGREGATE, .operation = "aggregate_by_key", .function = function,
+                                    .arg = {arg, arg_size}, .partitions = partitions});
 }
 
 sdf_rdd *sdf_map_groups(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size, uint32_t partitions)
 {
-    return derive(rdd, &(node_spec){NODE_MAP_GROUPS,
-                                    .operation = "map_groups",
-                                    .function = function,
-                                    .arg = {arg, arg_size},
-                                    .partitions = partitions});
+    return derive(rdd, &(node_spec){NODE_MAP_GROUPS, .operation = "map_groups", .function = function,
+                                    .arg = {arg, arg_size}, .partitions = partitions});
 }
 
 sdf_rdd *sdf_group_by_key(sdf_rdd *rdd, uint32_t partitions)
 {
-    return derive(
-        rdd, &(node_spec){NODE_AGGREGATE, .operation = "group_by_key", .function = "sdf.list", .partitions = partitions});
+    return derive(rdd, &(node_spec){NODE_AGGREGATE, .operation = "group_by_key", .function = "sdf.list",
+                                    .partitions = partitions});
 }
 
 void sdf_sort_options_init(sdf_sort_options *options)
@@ -186,11 +179,8 @@ sdf_rdd *sdf_sort_by_key(sdf_rdd *rdd, const sdf_sort_options *options)
     sdf_sort_options o;
     sdf_error *err = NULL;
     options_copy(&o, sizeof o, options, "sdf_sort_options", &err);
-    sdf_rdd *sorted = derive(rdd, &(node_spec){NODE_SORT,
-                                               .operation = "sort_by_key",
-                                               .partitions = o.partitions,
-                                               .descending = o.descending != 0,
-                                               .error = err});
+    sdf_rdd *sorted = derive(rdd, &(node_spec){NODE_SORT, .operation = "sort_by_key", .partitions = o.partitions,
+                                               .descending = o.descending != 0, .error = err});
     sdf_error_free(err);
     return sorted;
 }

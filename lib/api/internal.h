@@ -1,10 +1,9 @@
 /* The inside of contexts, jobs and results, shared by the files of this room only.
  *
- * Two threads meet here: the host's (one at a time per context) and the context's driver thread, which owns the driver and
- * calls nothing of the host's. They talk through a mailbox of commands and through what `lock` guards.
- *   lineage  handles, nodes, planning; held while a job is submitted. Never taken by the driver thread.
- *   lock     everything else that both touch; never held while a store, a file or the host is called.
- * Order: lineage before lock. */
+ * Two threads meet here: the host's (one at a time per context) and the context's driver thread, which owns the driver
+ * and calls nothing of the host's. They talk through a mailbox of commands and through what `lock` guards. lineage
+ * handles, nodes, planning; held while a job is submitted. Never taken by the driver thread. lock     everything else
+ * that both touch; never held while a store, a file or the host is called. Order: lineage before lock. */
 #ifndef API_INTERNAL_H
 #define API_INTERNAL_H
 
@@ -74,8 +73,8 @@ struct sdf_context {
     event_queue *events;
     bool events_wait;
     uint64_t inline_held; /* bytes of results kept in this process */
-    uint64_t elapsed_ms;              /* of finished jobs */
-    int leaked_workers;               /* that could not be ended at close */
+    uint64_t elapsed_ms;  /* of finished jobs */
+    int leaked_workers;   /* that could not be ended at close */
 };
 
 /* One leg of a task's result. */
@@ -102,22 +101,22 @@ struct sdf_result {
     /* the reader's */
     sdf_job *job; /* iterate: that still produces it; owned */
     uint32_t task, leg;
-    bool open; /* the reader is at that task's leg */
+    bool open;     /* the reader is at that task's leg */
     uint64_t left; /* records still to hand out (take); UINT64_MAX: all */
     struct part_reader *reader;
     sdf_batch batch;
 };
 
 struct sdf_job {
-    sdf_context *context; /* NULL: it was closed */
+    sdf_context *context;     /* NULL: it was closed */
     sdf_job *previous, *next; /* of the context's jobs, from submission to the host's sdf_job_free; under lock */
     int refs;                 /* the host's, the driver thread's; under lock */
     uint32_t id, target;
     uint32_t *stages; /* new ones of this job, but for the target */
     uint32_t stage_count;
     plan_output_kind output;
-    node *node;  /* keeps the lineage; lineage lock */
-    int fd;      /* eventfd or -1 */
+    node *node;         /* keeps the lineage; lineage lock */
+    int fd;             /* eventfd or -1 */
     sdf_result *sink;   /* RESULT: where parts go while it runs */
     sdf_result *result; /* the same, owned, until the host takes it */
     sdf_job *next_ended;
@@ -141,17 +140,20 @@ void context_drop_stage(void *context, uint32_t stage); /* any of the host's thr
 void context_job_ended(sdf_context *c, sdf_job *job);   /* driver thread: tell the host at the end of the step */
 
 /* ---- wait.c: events and waiting on the host's thread ---- */
-/* SDF_E_BUSY inside a callback or a function of a task; SDF_E_INVALID after a fork or a close. `what` begins the message. */
+/* SDF_E_BUSY inside a callback or a function of a task; SDF_E_INVALID after a fork or a close. `what` begins the
+ * message. */
 int context_enter(const sdf_context *c, const char *what, sdf_error **err);
-bool context_in_callback(void); /* is this thread in a callback of the host's? */
+bool context_in_callback(void);                            /* is this thread in a callback of the host's? */
 void context_on_driver_event(void *context, sdf_event *e); /* driver thread; takes e */
 void context_deliver(sdf_context *c);
-/* With the lock held: waits for `changed`, at most until deadline_us (monotonic; negative: for ever). false: the time is over. */
+/* With the lock held: waits for `changed`, at most until deadline_us (monotonic; negative: for ever). false: the time
+ * is over. */
 bool context_wait(sdf_context *c, int64_t deadline_us);
 
 /* ---- handles.c ---- */
 sdf_rdd *handle_new(sdf_context *c, const node_spec *spec); /* spec->id is set here; NULL: no memory */
-/* Copies a host's struct of options of this or another version; fields it lacks are 0, as everything is where options is NULL. */
+/* Copies a host's struct of options of this or another version; fields it lacks are 0, as everything is where options
+ * is NULL. */
 void options_copy(void *to, size_t size, const void *options, const char *what, sdf_error **err);
 /* A handle's error, or that there is none: what an action begins with. */
 int handle_check(const sdf_rdd *rdd, const char *what, sdf_error **err);
@@ -163,8 +165,9 @@ typedef struct job_spec {
     uint64_t limit;   /* records per task */
 } job_spec;
 /* Plans and submits. *partitions (may be NULL): of the collection. */
-int api_job_submit(sdf_context *c, node *target, const job_spec *spec, uint32_t *partitions, sdf_job **job, sdf_error **err);
-void api_job_unref(sdf_job *job); /* lock held */
+int api_job_submit(sdf_context *c, node *target, const job_spec *spec, uint32_t *partitions, sdf_job **job,
+                   sdf_error **err);
+void api_job_unref(sdf_job *job);  /* lock held */
 void api_job_detach(sdf_job *job); /* the context goes */
 /* Of a job that is done: SDF_OK, or what it failed with. */
 int api_job_status(const sdf_job *job, sdf_error **err);
@@ -172,7 +175,8 @@ int api_job_status(const sdf_job *job, sdf_error **err);
 int api_job_wait(sdf_job *job, int64_t timeout_ms, sdf_error **err);
 
 /* ---- result.c ---- */
-sdf_result *result_new(sdf_context *c, const char *key_type, const char *value_type, uint32_t first_task, uint32_t tasks);
+sdf_result *result_new(sdf_context *c, const char *key_type, const char *value_type, uint32_t first_task,
+                       uint32_t tasks);
 /* Driver thread: keeps what came back, here or in the store. */
 int result_add(sdf_result *r, const driver_part *part, sdf_error **err);
 /* Appends the tasks of `from` to `to` (take). */

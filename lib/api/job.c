@@ -1,7 +1,5 @@
-/* Jobs: planned on the host's thread, handed to the driver thread, waited for. What an action wants of a job is in action.c. */
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
+/* Jobs: planned on the host's thread, handed to the driver thread, waited for. What an action wants of a job is in
+ * action.c. */
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -105,6 +103,8 @@ static void on_done(void *user, int status, sdf_error *err, const task_metrics *
         status = sdf_error_code(err);
         job->part_error = NULL;
     }
+    if (status && !err)
+        error_set(&err, status, "job %u failed and gave no reason", job->id);
     job->status = status;
     job->error = err;
     job->metrics = *totals;
@@ -121,7 +121,8 @@ typedef struct submission {
     uint64_t limit;
 } submission;
 
-/* The records of a parallelize, before the first job that reads them. The host's thread waits and holds the lineage lock. */
+/* The records of a parallelize, before the first job that reads them. The host's thread waits and holds the lineage
+ * lock. */
 static int add_object(sdf_context *c, node *source, sdf_error **err)
 {
     if (!source || !source->data.size)
@@ -251,7 +252,8 @@ static int job_hand_over(sdf_context *c, sdf_job *job, node *target, planned *p,
     return SDF_OK;
 }
 
-int api_job_submit(sdf_context *c, node *target, const job_spec *spec, uint32_t *partitions, sdf_job **out, sdf_error **err)
+int api_job_submit(sdf_context *c, node *target, const job_spec *spec, uint32_t *partitions, sdf_job **out,
+                   sdf_error **err)
 {
     planned p;
     sdf_job *job = NULL;
@@ -367,9 +369,9 @@ int sdf_job_result(sdf_job *job, sdf_result **result, sdf_error **err)
         return rc;
     if (!result || !job->result)
         return error_set(err, SDF_E_INVALID, "sdf_job_result: %s",
-                         !result                               ? "no place for the result"
+                         !result                             ? "no place for the result"
                          : job->output == PLAN_OUTPUT_RESULT ? "the result was taken already"
-                                                              : "this action gives no records");
+                                                             : "this action gives no records");
     *result = job->result;
     job->result = NULL;
     return SDF_OK;

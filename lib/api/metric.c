@@ -8,9 +8,18 @@ typedef struct metric {
     size_t offset; /* in driver_totals */
 } metric;
 
-#define TOTAL(field) {#field, offsetof(driver_totals, field)}
-#define TASK(field) {#field, offsetof(driver_totals, tasks_metrics) + offsetof(task_metrics, field)}
-#define TASK_AS(name, field) {name, offsetof(driver_totals, tasks_metrics) + offsetof(task_metrics, field)}
+#define TOTAL(field)                                                                                                   \
+    {                                                                                                                  \
+#field, offsetof(driver_totals, field)                                                                         \
+    }
+#define TASK(field)                                                                                                    \
+    {                                                                                                                  \
+#field, offsetof(driver_totals, tasks_metrics) + offsetof(task_metrics, field)                                 \
+    }
+#define TASK_AS(name, field)                                                                                           \
+    {                                                                                                                  \
+        name, offsetof(driver_totals, tasks_metrics) + offsetof(task_metrics, field)                                   \
+    }
 
 static const metric metrics[] = {
     TOTAL(jobs),

@@ -10,7 +10,8 @@ typedef struct side {
     bool number;
 } side;
 
-/* Records first .. first+count as a column that blocks take: numbers lie at fixed width. `room` holds those that did not. */
+/* Records first .. first+count as a column that blocks take: numbers lie at fixed width. `room` holds those that did
+ * not. */
 static sdf_column side_rows(const side *s, uint64_t first, size_t count, uint64_t room[ROWS])
 {
     sdf_column c;
@@ -28,8 +29,8 @@ static sdf_column side_rows(const side *s, uint64_t first, size_t count, uint64_
     return c;
 }
 
-static int add_range(object_writer *w, uint32_t partition, const side *key, const side *value, uint64_t from, uint64_t to,
-                     sdf_error **err)
+static int add_range(object_writer *w, uint32_t partition, const side *key, const side *value, uint64_t from,
+                     uint64_t to, sdf_error **err)
 {
     uint64_t keys[ROWS], values[ROWS];
     while (from < to) {
@@ -72,7 +73,8 @@ int parallelize_encode(sdf_context *c, uint32_t stage, const node *n, const sdf_
     shuffle_index index = {0};
     uint64_t size = 0;
     object_writer *w;
-    int rc = object_writer_open(&w, &env, &ids, n->partitions, type_of(n->key_type), type_of(n->value_type), UINT64_MAX, err);
+    int rc = object_writer_open(&w, &env, &ids, n->partitions, type_of(n->key_type), type_of(n->value_type), UINT64_MAX,
+                                err);
     if (rc)
         return rc;
     rc = add_all(w, n, keys, values, count, err);

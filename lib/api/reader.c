@@ -1,7 +1,5 @@
 /* The records of one part of a result: from its bytes in this process, or from the store, block by block, within a
  * budget of their own. */
-#include <stdlib.h>
-
 #include "api/internal.h"
 #include "shuffle/object.h"
 #include "spec/type.h"
@@ -46,7 +44,8 @@ static int open_stored(part_reader *rd, const result_part *p, const object_ids *
     rd->extents = calloc(x.count ? x.count : 1, sizeof *rd->extents);
     for (uint32_t i = 0; rd->extents && i < x.count; i++) {
         const index_extent *e = &x.extents[i];
-        rd->extents[i] = (task_extent){p->task, p->leg, p->attempt, e->offset, e->stored, e->raw, e->records, e->max_raw};
+        rd->extents[i] =
+            (task_extent){p->task, p->leg, p->attempt, e->offset, e->stored, e->raw, e->records, e->max_raw};
     }
     uint32_t count = x.count;
     shuffle_index_clear(&x);

@@ -1,11 +1,11 @@
-/* Results: the parts that tasks sent back, kept here while they are few bytes and in the store beyond that, and read once, in
- * order. */
-#include <stdlib.h>
-#include <string.h>
-
+/* Results: the parts that tasks sent back, kept here while they are few bytes and in the store beyond that, and read
+ * once, in order. */
 #include "api/internal.h"
 
-#define INLINE_CAP_SHARE 8 /* results hold at most an eighth of the memory setting in this process */
+/* What results hold in this process: at most an eighth of the memory setting, and never more than comes beside the
+ * budget of tasks that run in the same process. */
+#define INLINE_CAP_SHARE 8
+#define INLINE_CAP_MAX   (UINT64_C(16) << 20)
 
 static void result_link(sdf_context *c, sdf_result *r)
 {
@@ -40,7 +40,8 @@ static void result_release(sdf_result *r)
     free(r);
 }
 
-sdf_result *result_new(sdf_context *c, const char *key_type, const char *value_type, uint32_t first_task, uint32_t tasks)
+sdf_result *result_new(sdf_context *c, const char *key_type, const char *value_type, uint32_t first_task,
+                       uint32_t tasks)
 {
     sdf_result *r = calloc(1, sizeof *r);
     if (!r)
@@ -118,7 +119,8 @@ static int keep_bytes(sdf_context *c, const driver_part *p, result_part *to, sdf
     to->size = p->inline_size;
     to->object_bytes = p->inline_size;
     pthread_mutex_lock(&c->lock);
-    bool fits = c->inline_held + p->inline_size <= c->settings.memory / INLINE_CAP_SHARE;
+    uint64_t cap = c->settings.memory / INLINE_CAP_SHARE;
+    bool fits = c->inline_held + p->inline_size <= (cap < INLINE_CAP_MAX ? cap : INLINE_CAP_MAX);
     if (fits)
         c->inline_held += p->inline_size;
     pthread_mutex_unlock(&c->lock);
@@ -241,7 +243,8 @@ static int await_task(sdf_result *r, sdf_error **err)
         if (there)
             return SDF_OK;
         if (over)
-            return r->job ? api_job_status(r->job, err) : error_set(err, SDF_E_INTERNAL, "a part of a result is missing");
+            return r->job ? api_job_status(r->job, err)
+                          : error_set(err, SDF_E_INTERNAL, "a part of a result is missing");
     }
 }
 

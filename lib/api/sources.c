@@ -1,7 +1,4 @@
 /* Sources: handles without a parent. Files are looked at when a job is planned, records from memory are copied now. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "api/internal.h"
 #include "spec/type.h"
 
@@ -24,12 +21,9 @@ sdf_rdd *sdf_text_file(sdf_context *context, const char *uris, const sdf_text_op
     sdf_text_options o;
     sdf_error *err = NULL;
     options_copy(&o, sizeof o, options, "sdf_text_options", &err);
-    sdf_rdd *rdd = handle_new(context, &(node_spec){NODE_TEXT,
-                                                    .operation = "text_file",
-                                                    .uris = uris,
-                                                    .split_bytes = o.split_bytes,
-                                                    .max_line = o.max_line,
-                                                    .error = err});
+    sdf_rdd *rdd =
+        handle_new(context, &(node_spec){NODE_TEXT, .operation = "text_file", .uris = uris,
+                                         .split_bytes = o.split_bytes, .max_line = o.max_line, .error = err});
     sdf_error_free(err);
     return rdd;
 }
@@ -41,13 +35,9 @@ sdf_rdd *sdf_binary_file(sdf_context *context, const char *uris, const sdf_binar
     sdf_binary_options o;
     sdf_error *err = NULL;
     options_copy(&o, sizeof o, options, "sdf_binary_options", &err);
-    sdf_rdd *rdd = handle_new(context, &(node_spec){NODE_BINARY,
-                                                    .operation = "binary_file",
-                                                    .uris = uris,
-                                                    .split_bytes = o.split_bytes,
-                                                    .record_bytes = o.record_bytes,
-                                                    .key_bytes = o.key_bytes,
-                                                    .error = err});
+    sdf_rdd *rdd = handle_new(context, &(node_spec){NODE_BINARY, .operation = "binary_file", .uris = uris,
+                                                    .split_bytes = o.split_bytes, .record_bytes = o.record_bytes,
+                                                    .key_bytes = o.key_bytes, .error = err});
     sdf_error_free(err);
     return rdd;
 }
@@ -61,8 +51,8 @@ static int column_ok(const char *side, const char *type, const sdf_column *c, ui
                    ? SDF_OK
                    : error_set(err, SDF_E_INVALID, "the %ss have type %s but no column", side, type);
     if (c->struct_size < sizeof *c)
-        return error_set(err, SDF_E_INVALID, "the column of %ss has a struct_size of %zu, not %zu", side, c->struct_size,
-                         sizeof *c);
+        return error_set(err, SDF_E_INVALID, "the column of %ss has a struct_size of %zu, not %zu", side,
+                         c->struct_size, sizeof *c);
     if (c->layout > SDF_LAYOUT_OFFSETS)
         return error_set(err, SDF_E_INVALID, "the column of %ss has no layout %u", side, c->layout);
     bool data = c->layout == SDF_LAYOUT_SLICES    ? c->slices != NULL
@@ -92,7 +82,8 @@ static int sizes_ok(const char *side, const char *type, const sdf_column *c, uin
 }
 
 /* Encodes the records as the object of a stage that no task has to run. */
-static int fill(sdf_context *c, node *n, const sdf_column *keys, const sdf_column *values, uint64_t count, sdf_error **err)
+static int fill(sdf_context *c, node *n, const sdf_column *keys, const sdf_column *values, uint64_t count,
+                sdf_error **err)
 {
     int rc = column_ok("key", n->key_type, keys, count, err);
     rc = rc ? rc : column_ok("value", n->value_type, values, count, err);
@@ -114,11 +105,11 @@ sdf_rdd *sdf_parallelize(sdf_context *context, const char *key_type, const char 
 {
     if (!context)
         return NULL;
-    sdf_rdd *rdd = handle_new(context, &(node_spec){NODE_PARALLELIZE,
-                                                    .operation = "parallelize",
-                                                    .key_type = key_type || keys ? key_type : SDF_NULL,
-                                                    .value_type = value_type || values ? value_type : SDF_NULL,
-                                                    .partitions = partitions ? partitions : context->default_partitions});
+    sdf_rdd *rdd =
+        handle_new(context, &(node_spec){NODE_PARALLELIZE, .operation = "parallelize",
+                                         .key_type = key_type || keys ? key_type : SDF_NULL,
+                                         .value_type = value_type || values ? value_type : SDF_NULL,
+                                         .partitions = partitions ? partitions : context->default_partitions});
     if (!rdd || rdd->node->error)
         return rdd;
     if (fill(context, rdd->node, keys, values, count, &rdd->node->error))

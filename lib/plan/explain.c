@@ -85,8 +85,9 @@ static int text_input(buf *b, const planned *p, uint32_t i)
     } else if (p->parallelize && in->source == p->parallelize->stage) {
         rc = buf_printf(b, "  read    %s, from memory", in->label);
     } else {
-        rc = buf_printf(b, "  read    shuffle of stage %u%s, %s%s%s", in->source, in->source == p->reused ? " (reused)" : "",
-                        read_words[in->read], in->call.label ? ": " : "", in->call.label ? in->call.label : "");
+        rc = buf_printf(b, "  read    shuffle of stage %u%s, %s%s%s", in->source,
+                        in->source == p->reused ? " (reused)" : "", read_words[in->read], in->call.label ? ": " : "",
+                        in->call.label ? in->call.label : "");
     }
     return rc ? rc : buf_printf(b, " -> %s, %s\n", in->key_type, in->value_type);
 }
@@ -104,14 +105,16 @@ static int text_output(buf *b, const plan_stage *s)
     case PLAN_OUTPUT_FILE:
         return buf_printf(b, "  write   %s files in %s\n", o->format == PLAN_FILE_TEXT ? "text" : "binary", o->uri);
     case PLAN_OUTPUT_SAMPLE:
-        return buf_printf(b, "  return  a sample of %u keys per task for %s (this stage reads its input a first time)\n", o->sample,
-                          o->label);
+        return buf_printf(b,
+                          "  return  a sample of %u keys per task for %s (this stage reads its input a first time)\n",
+                          o->sample, o->label);
     default:
         break;
     }
     int rc = buf_printf(b, "  write   shuffle, %u partition%s ", o->partitions, o->partitions == 1 ? "" : "s");
     if (!rc && o->partitioner == PLAN_PARTITION_FORWARD)
-        rc = buf_printf(b, "as they come: materialised, with a sample of %u keys per task, for %s", o->sample, o->label);
+        rc =
+            buf_printf(b, "as they come: materialised, with a sample of %u keys per task, for %s", o->sample, o->label);
     else if (!rc && o->partitioner == PLAN_PARTITION_RANGE)
         rc = buf_printf(b, "by range (splitters from stage %u)", s->sampled_by);
     else if (!rc)
@@ -130,7 +133,8 @@ static int text_stage(buf *b, const planned *p, uint32_t i)
     if (!rc)
         rc = text_input(b, p, i);
     for (uint32_t k = 0; k < s->op_count && !rc; k++)
-        rc = buf_printf(b, "  %-7s %s -> %s, %s\n", "run", s->ops[k].call.label, s->ops[k].key_type, s->ops[k].value_type);
+        rc = buf_printf(b, "  %-7s %s -> %s, %s\n", "run", s->ops[k].call.label, s->ops[k].key_type,
+                        s->ops[k].value_type);
     return rc ? rc : text_output(b, s);
 }
 
@@ -138,8 +142,8 @@ static char *explain_text(const planned *p)
 {
     buf b = BUF_EMPTY;
     uint64_t tasks = total_tasks(p);
-    int rc = buf_printf(&b, "%u stage%s, %llu task%s, reads ", p->plan->stage_count, p->plan->stage_count == 1 ? "" : "s",
-                        (unsigned long long)tasks, tasks == 1 ? "" : "s");
+    int rc = buf_printf(&b, "%u stage%s, %llu task%s, reads ", p->plan->stage_count,
+                        p->plan->stage_count == 1 ? "" : "s", (unsigned long long)tasks, tasks == 1 ? "" : "s");
     if (!rc)
         rc = text_bytes(&b, total_input(p));
     if (!rc && p->reused)

@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "spec/type.h"
 
-#define LABEL_MAX 256     /* bytes of a name or function that a label shows */
-#define URIS_MAX (1u << 20)
+#define LABEL_MAX 256 /* bytes of a name or function that a label shows */
+#define URIS_MAX  (1u << 20)
 
 bool node_is_wide(const node *n)
 {

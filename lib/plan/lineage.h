@@ -49,9 +49,9 @@ typedef struct node {
 typedef struct node_spec {
     node_kind kind;
     uint32_t id;
-    node *parent;           /* gets a reference */
-    const char *operation;  /* as the host knows it: "reduce_by_key" */
-    const char *function;   /* map .. map_groups */
+    node *parent;          /* gets a reference */
+    const char *operation; /* as the host knows it: "reduce_by_key" */
+    const char *function;  /* map .. map_groups */
     sdf_slice arg;
     const char *key_type, *value_type; /* parallelize; NULL: bytes */
     uint32_t partitions;

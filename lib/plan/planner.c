@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 
-#define SAMPLE_KEYS_PER_PARTITION 64 /* over all tasks: partitions then differ by about a quarter at most */
-#define SAMPLE_KEYS_MIN 16           /* of a task: it may be the only one with data */
-#define SAMPLE_KEYS_MAX 4096         /* of a task */
+#define SAMPLE_KEYS_PER_PARTITION 64   /* over all tasks: partitions then differ by about a quarter at most */
+#define SAMPLE_KEYS_MIN           16   /* of a task: it may be the only one with data */
+#define SAMPLE_KEYS_MAX           4096 /* of a task */
 
 typedef struct builder {
     const planner_config *config;
@@ -86,7 +86,8 @@ static int add_op(plan_stage *s, plan_op_kind kind, const plan_call *call, const
     if (!op)
         return SDF_E_NO_MEMORY;
     op->kind = kind;
-    return set_call(&op->call, call) || set_types(&op->key_type, &op->value_type, key, value) ? SDF_E_NO_MEMORY : SDF_OK;
+    return set_call(&op->call, call) || set_types(&op->key_type, &op->value_type, key, value) ? SDF_E_NO_MEMORY
+                                                                                              : SDF_OK;
 }
 
 /* Appends an empty stage, with its id, label and place for splits. NULL: no memory. */
@@ -132,7 +133,8 @@ static int segment_begin(builder *b, uint32_t from, uint32_t to, const char *rem
 {
     const node *head = b->path[from];
     if (b->out->plan->stage_count + 2 > PLAN_STAGES_MAX) /* a sort adds one more */
-        return error_set(err, SDF_E_LIMIT, "%s: a job of more than %u stages is not supported", head->label, PLAN_STAGES_MAX);
+        return error_set(err, SDF_E_LIMIT, "%s: a job of more than %u stages is not supported", head->label,
+                         PLAN_STAGES_MAX);
     if (to - from > PLAN_OPS_MAX) {
         error_set(err, SDF_E_LIMIT, "%s: more than %u operators in one stage", b->path[to - 1]->label, PLAN_OPS_MAX);
         error_hint(err, "put several steps into one function");
@@ -207,7 +209,8 @@ static bool is_resumable(const plan_stage *s)
 
 /* What the segment before a global sort yields is written as it comes, task by task, and sampled on the way;
  * a second stage reads it back to range-partition it. */
-static int sort_materialise(builder *b, uint32_t from, uint32_t to, plan_stage **out, uint32_t *sampled_by, sdf_error **err)
+static int sort_materialise(builder *b, uint32_t from, uint32_t to, plan_stage **out, uint32_t *sampled_by,
+                            sdf_error **err)
 {
     const node *sort = b->path[to], *last = b->path[to - 1];
     plan_stage *s;
@@ -234,7 +237,8 @@ static int sort_materialise(builder *b, uint32_t from, uint32_t to, plan_stage *
 }
 
 /* The segment is cheap to read again: once for a sample of its keys, once to range-partition it. */
-static int sort_resample(builder *b, uint32_t from, uint32_t to, plan_stage **out, uint32_t *sampled_by, sdf_error **err)
+static int sort_resample(builder *b, uint32_t from, uint32_t to, plan_stage **out, uint32_t *sampled_by,
+                         sdf_error **err)
 {
     const node *sort = b->path[to], *last = b->path[to - 1];
     plan_stage *s;
@@ -364,7 +368,8 @@ static int build(builder *b, node *target, sdf_error **err)
     return segment_action(b, from, err);
 }
 
-int planner_plan(node *target, const planner_action *action, const planner_config *config, planned *out, sdf_error **err)
+int planner_plan(node *target, const planner_action *action, const planner_config *config, planned *out,
+                 sdf_error **err)
 {
     memset(out, 0, sizeof *out);
     if (target->error) {

@@ -18,8 +18,9 @@ static int check_records(const node *source, const input_file *file, sdf_error *
 {
     if (source->kind != NODE_BINARY || file->size % source->record_bytes == 0)
         return SDF_OK;
-    error_set(err, SDF_E_CORRUPT, "%s has %llu bytes, which is no whole number of %u-byte records (%llu bytes are over)",
-              file->path, (unsigned long long)file->size, source->record_bytes,
+    error_set(err, SDF_E_CORRUPT,
+              "%s has %llu bytes, which is no whole number of %u-byte records (%llu bytes are over)", file->path,
+              (unsigned long long)file->size, source->record_bytes,
               (unsigned long long)(file->size % source->record_bytes));
     error_hint(err, "the file may be cut short, or record_bytes may be wrong");
     return SDF_E_CORRUPT;
@@ -54,8 +55,7 @@ static int split_fill(task_split *s, const input_file *file, uint64_t offset, ui
     return SDF_OK;
 }
 
-static int split_files(uint64_t split, const input_file *files, size_t file_count, task_split *splits,
-                       sdf_error **err)
+static int split_files(uint64_t split, const input_file *files, size_t file_count, task_split *splits, sdf_error **err)
 {
     task_split *at = splits;
     for (size_t f = 0; f < file_count; f++) {
@@ -67,7 +67,8 @@ static int split_files(uint64_t split, const input_file *files, size_t file_coun
                 return rc;
         }
     }
-    return at == splits ? split_fill(at, &files[0], 0, 0, err) : SDF_OK; /* no data: one empty split, so that outputs exist */
+    return at == splits ? split_fill(at, &files[0], 0, 0, err)
+                        : SDF_OK; /* no data: one empty split, so that outputs exist */
 }
 
 static int count_splits(const node *source, uint64_t split, const input_file *files, size_t file_count, uint32_t *count,

@@ -37,7 +37,8 @@ static inline int fn_even(const sdf_record *in, sdf_out *out, void *state)
 }
 static inline int fn_fail(const sdf_record *in, sdf_out *out, void *state)
 {
-    return sdf_slice_i64(&in->value) == 7 ? sdf_fail(out, "seven is not allowed") : sdf_emit_view(out, &in->key, &in->value);
+    return sdf_slice_i64(&in->value) == 7 ? sdf_fail(out, "seven is not allowed")
+                                          : sdf_emit_view(out, &in->key, &in->value);
 }
 static inline int fn_slow(const sdf_record *in, sdf_out *out, void *state)
 {

@@ -112,7 +112,8 @@ static void test_options(void **state)
     sdf_context_close(c);
 }
 
-static void check_column_refused(sdf_context *c, const char *type, const sdf_column *values, uint64_t count, const char *part)
+static void check_column_refused(sdf_context *c, const char *type, const sdf_column *values, uint64_t count,
+                                 const char *part)
 {
     sdf_rdd *rdd = sdf_parallelize(c, NULL, type, NULL, values, count, 2);
     expect(sdf_rdd_error(rdd), SDF_E_INVALID, part);
@@ -199,9 +200,12 @@ int main(void)
 {
     register_functions();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_null_everywhere), cmocka_unit_test(test_sticky_errors),
-        cmocka_unit_test(test_options),         cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_contexts_that_do_not_open), cmocka_unit_test(test_registered_too_late),
+        cmocka_unit_test(test_null_everywhere),
+        cmocka_unit_test(test_sticky_errors),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_contexts_that_do_not_open),
+        cmocka_unit_test(test_registered_too_late),
         cmocka_unit_test(test_free_in_any_order),
     };
     return cmocka_run_group_tests_name("api/handles", tests, NULL, NULL);

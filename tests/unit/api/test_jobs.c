@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sys/wait.h>
 #include <time.h>
 
 static uint64_t metric(sdf_context *c, const char *name)
@@ -81,7 +82,7 @@ static void test_cancel(void **state)
     sdf_job_cancel(job);
     sdf_job_free(job);
     job = sdf_submit_count(slow, NULL);
-    sdf_job_free(job); /* while it runs */
+    sdf_job_free(job);                               /* while it runs */
     assert_int_equal(count_of(numbers(c, 5, 2)), 5); /* the context is good */
     sdf_result *r;
     assert_int_equal(sdf_iterate(slow, &r, NULL), SDF_OK);
@@ -113,7 +114,9 @@ static void test_failure(void **state)
     assert_true(sdf_error_stage(err) > 0);
     sdf_error_free(err);
     assert_true(metric(c, "failed_attempts") >= 1);
-    assert_int_equal(sdf_count(sdf_reduce_by_key(sdf_map(bad, "fn_by_digit", NULL, 0), "sdf.sum", 2), &(uint64_t){0}, NULL), SDF_E_USER);
+    assert_int_equal(
+        sdf_count(sdf_reduce_by_key(sdf_map(bad, "fn_by_digit", NULL, 0), "sdf.sum", 2), &(uint64_t){0}, NULL),
+        SDF_E_USER);
     assert_int_equal(count_of(sdf_filter(numbers(c, 20, 4), "fn_even", NULL, 0)), 10);
     sdf_context_close(c);
 }
@@ -154,7 +157,8 @@ static void test_reuse(void **state)
     sdf_rdd *sorted = sdf_sort_by_key(sums, NULL);
     assert_int_equal(count_of(sorted), 10);
     tasks = metric(c, "tasks");
-    assert_int_equal(count_of(sdf_filter(sorted, "fn_even", NULL, 0)), 10); /* sums of 100 numbers of one last digit: even */
+    assert_int_equal(count_of(sdf_filter(sorted, "fn_even", NULL, 0)),
+                     10);                            /* sums of 100 numbers of one last digit: even */
     assert_int_equal(metric(c, "tasks") - tasks, 4); /* default partitions: 2 x 2 */
     sdf_context_close(c);
 }
@@ -377,6 +381,25 @@ static void test_two_contexts(void **state)
     assert_int_equal(failed + mine, 0);
 }
 
+static void test_fork(void **state)
+{
+    sdf_context *c = plain_context();
+    sdf_rdd *rdd = numbers(c, 6, 2);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        uint64_t n;
+        int rc = sdf_count(rdd, &n, NULL);
+        sdf_context_close(c); /* nothing */
+        _exit(rc == SDF_E_INVALID ? 0 : 1);
+    }
+    int status = 1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(count_of(rdd), 6);
+    sdf_context_close(c);
+}
+
 static void test_foreach(void **state)
 {
     sdf_context *c = plain_context();
@@ -412,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_result_outlives_context),
         cmocka_unit_test(test_many_small_jobs),
         cmocka_unit_test(test_two_contexts),
+        cmocka_unit_test(test_fork),
         cmocka_unit_test(test_foreach),
     };
     return cmocka_run_group_tests_name("api/jobs", tests, NULL, NULL);

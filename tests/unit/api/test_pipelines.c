@@ -254,7 +254,8 @@ static void test_text(void **state)
             for (size_t i = 0; i < sdf_batch_count(b); i++) {
                 sdf_slice k;
                 sdf_batch_get(b, SDF_KEY, i, &k);
-                sprintf(text + strlen(text), "%.*s=%lld ", (int)k.size, (const char *)k.data, (long long)number(b, SDF_VALUE, i));
+                sprintf(text + strlen(text), "%.*s=%lld ", (int)k.size, (const char *)k.data,
+                        (long long)number(b, SDF_VALUE, i));
             }
         }
         sdf_result_free(r);

@@ -44,12 +44,22 @@ static inline void register_functions(void)
         .struct_size = sizeof counter, .state_type = "i64", .state_size = 8, .update = do_update, .merge = do_update};
     const sdf_function functions[] = {
         {.struct_size = sizeof(sdf_function), .name = "same", .map = do_map},
-        {.struct_size = sizeof(sdf_function), .name = "words", .in_value = "bytes", .out_key = "bytes", .out_value = "i64", .map = do_map, .version = 7},
+        {.struct_size = sizeof(sdf_function),
+         .name = "words",
+         .in_value = "bytes",
+         .out_key = "bytes",
+         .out_value = "i64",
+         .map = do_map,
+         .version = 7},
         {.struct_size = sizeof(sdf_function), .name = "numbers", .in_value = "i64", .map = do_map},
         {.struct_size = sizeof(sdf_function), .name = "keep", .filter = do_map},
         {.struct_size = sizeof(sdf_function), .name = "batches", .batch = do_batch},
         {.struct_size = sizeof(sdf_function), .name = "groups", .out_value = "f64", .group = do_group},
-        {.struct_size = sizeof(sdf_function), .name = "sum", .in_value = "i64", .out_value = "i64", .reduce = do_reduce},
+        {.struct_size = sizeof(sdf_function),
+         .name = "sum",
+         .in_value = "i64",
+         .out_value = "i64",
+         .reduce = do_reduce},
         {.struct_size = sizeof(sdf_function), .name = "counter", .aggregator = &counter},
         {.struct_size = sizeof(sdf_function), .name = "counter_text", .out_value = "bytes", .aggregator = &counter},
     };
@@ -68,8 +78,8 @@ static inline node *make(node_kind kind, node *parent, const char *operation, co
 
 static inline node *make_wide(node_kind kind, node *parent, const char *operation, const char *fn, uint32_t partitions)
 {
-    node *n = node_new(&(node_spec){
-        kind, .id = next_id++, .parent = parent, .operation = operation, .function = fn, .partitions = partitions});
+    node *n = node_new(&(node_spec){kind, .id = next_id++, .parent = parent, .operation = operation, .function = fn,
+                                    .partitions = partitions});
     assert_non_null(n);
     return n;
 }

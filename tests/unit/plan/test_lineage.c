@@ -35,7 +35,8 @@ static void test_labels_and_types(void **state)
 static void test_errors_stick(void **state)
 {
     next_id = 1;
-    node *text = make_text("x", 0), *bad = make(NODE_MAP, text, "map", "wrods"), *after = make(NODE_FILTER, bad, "filter", "keep");
+    node *text = make_text("x", 0), *bad = make(NODE_MAP, text, "map", "wrods"),
+         *after = make(NODE_FILTER, bad, "filter", "keep");
     node *later = make_wide(NODE_SORT, after, "sort_by_key", NULL, 3);
     expect_error(bad, SDF_E_NOT_FOUND, "map#2 wrods", "words");
     expect_error(after, SDF_E_NOT_FOUND, "map#2 wrods", "words");
@@ -109,7 +110,8 @@ static void test_bad_sources(void **state)
         assert_string_equal(sdf_error_operator(n->error), n->label);
         node_unref(n, NULL, NULL);
     }
-    node *n = node_new(&(node_spec){NODE_BINARY, .id = 1, .operation = "b", .uris = "x", .record_bytes = 5, .key_bytes = 5});
+    node *n =
+        node_new(&(node_spec){NODE_BINARY, .id = 1, .operation = "b", .uris = "x", .record_bytes = 5, .key_bytes = 5});
     assert_null(n->error);
     assert_string_equal(n->key_type, "bytes");
     node_unref(n, NULL, NULL);
@@ -119,14 +121,17 @@ static void test_limits(void **state)
 {
     static char large[PLAN_ARG_MAX + 1];
     node *text = make_text("x", 0);
-    node *n = node_new(&(node_spec){NODE_MAP, .id = 9, .parent = text, .operation = "map", .function = "same", .arg = {large, sizeof large}});
+    node *n = node_new(&(node_spec){NODE_MAP, .id = 9, .parent = text, .operation = "map", .function = "same",
+                                    .arg = {large, sizeof large}});
     expect_error(n, SDF_E_LIMIT, "map#9 same", "argument");
     node_unref(n, NULL, NULL);
-    n = node_new(&(node_spec){NODE_MAP, .id = 9, .parent = text, .operation = "map", .function = "same", .arg = {large, PLAN_ARG_MAX}});
+    n = node_new(&(node_spec){NODE_MAP, .id = 9, .parent = text, .operation = "map", .function = "same",
+                              .arg = {large, PLAN_ARG_MAX}});
     assert_null(n->error);
     assert_int_equal(n->call.arg.size, PLAN_ARG_MAX);
     node_unref(n, NULL, NULL);
-    n = node_new(&(node_spec){NODE_MAP, .id = 9, .parent = text, .operation = "map", .function = "same", .arg = {NULL, 3}});
+    n = node_new(
+        &(node_spec){NODE_MAP, .id = 9, .parent = text, .operation = "map", .function = "same", .arg = {NULL, 3}});
     expect_error(n, SDF_E_INVALID, "map#9 same", "NULL");
     node_unref(n, NULL, NULL);
     n = make_wide(NODE_PARTITION, text, "partition_by", NULL, PLAN_TASKS_MAX + 1);
@@ -174,9 +179,10 @@ int main(void)
 {
     register_functions();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_labels_and_types), cmocka_unit_test(test_errors_stick), cmocka_unit_test(test_what_does_not_fit),
-        cmocka_unit_test(test_aggregates),       cmocka_unit_test(test_bad_sources),  cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_references),       cmocka_unit_test(test_long_lineage),
+        cmocka_unit_test(test_labels_and_types),  cmocka_unit_test(test_errors_stick),
+        cmocka_unit_test(test_what_does_not_fit), cmocka_unit_test(test_aggregates),
+        cmocka_unit_test(test_bad_sources),       cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_references),        cmocka_unit_test(test_long_lineage),
     };
     return cmocka_run_group_tests_name("plan/lineage", tests, NULL, NULL);
 }

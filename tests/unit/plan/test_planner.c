@@ -5,7 +5,8 @@
 
 static char *folder;
 static uint32_t next_stage;
-static planner_config config = {.partitions = 4, .split_bytes = 20, .compression = "lz4", .program_id = "p", .next_stage = &next_stage};
+static planner_config config = {
+    .partitions = 4, .split_bytes = 20, .compression = "lz4", .program_id = "p", .next_stage = &next_stage};
 static const planner_action collect = {.output = PLAN_OUTPUT_RESULT};
 
 static int setup(void **state)
@@ -74,7 +75,8 @@ static void test_narrow_is_one_stage(void **state)
 static void test_aggregate_and_reuse(void **state)
 {
     next_id = next_stage = 1;
-    node *a = words(), *sum = make_wide(NODE_AGGREGATE, a, "reduce_by_key", "sum", 0), *kept = make(NODE_FILTER, sum, "filter", "keep");
+    node *a = words(), *sum = make_wide(NODE_AGGREGATE, a, "reduce_by_key", "sum", 0),
+         *kept = make(NODE_FILTER, sum, "filter", "keep");
     planned p = plan_of(kept, &collect);
     assert_int_equal(p.plan->stage_count, 2);
     const plan_output *out = &p.plan->stages[0].output;
@@ -144,7 +146,8 @@ static void test_sort_from_source(void **state)
 {
     next_id = next_stage = 1;
     node *a = words();
-    node *n = node_new(&(node_spec){NODE_SORT, .id = 3, .parent = a, .operation = "sort_by_key", .partitions = 6, .descending = true});
+    node *n = node_new(
+        &(node_spec){NODE_SORT, .id = 3, .parent = a, .operation = "sort_by_key", .partitions = 6, .descending = true});
     planned p = plan_of(n, &collect);
     assert_int_equal(p.plan->stage_count, 3);
     const plan_stage *s = p.plan->stages;
@@ -177,7 +180,8 @@ static void test_sort_from_source(void **state)
 static void test_sort_after_shuffle(void **state)
 {
     next_id = next_stage = 1;
-    node *a = words(), *sum = make_wide(NODE_AGGREGATE, a, "reduce_by_key", "sum", 3), *b = make(NODE_MAP, sum, "map", "same");
+    node *a = words(), *sum = make_wide(NODE_AGGREGATE, a, "reduce_by_key", "sum", 3),
+         *b = make(NODE_MAP, sum, "map", "same");
     node *n = make_wide(NODE_SORT, b, "sort_by_key", NULL, 2);
     planned p = plan_of(n, &collect);
     assert_int_equal(p.plan->stage_count, 4);
@@ -220,7 +224,8 @@ static void test_sort_into_one_needs_no_sample(void **state)
 static void test_partition_by_and_parallelize(void **state)
 {
     next_id = next_stage = 1;
-    node *source = node_new(&(node_spec){NODE_PARALLELIZE, .id = 1, .operation = "parallelize", .key_type = "i64", .value_type = "null", .partitions = 7});
+    node *source = node_new(&(node_spec){NODE_PARALLELIZE, .id = 1, .operation = "parallelize", .key_type = "i64",
+                                         .value_type = "null", .partitions = 7});
     source->stage = next_stage++;
     node *n = make_wide(NODE_PARTITION, source, "partition_by", NULL, 3);
     planned p = plan_of(n, &collect);
@@ -309,10 +314,12 @@ static void test_limits(void **state)
 static void test_explain(void **state)
 {
     next_id = next_stage = 1;
-    node *a = words(), *sum = make_wide(NODE_AGGREGATE, a, "reduce_by_key", "sum", 2), *n = make_wide(NODE_SORT, sum, "sort_by_key", NULL, 2);
+    node *a = words(), *sum = make_wide(NODE_AGGREGATE, a, "reduce_by_key", "sum", 2),
+         *n = make_wide(NODE_SORT, sum, "sort_by_key", NULL, 2);
     char *text = planner_explain(n, &config, false, NULL);
-    static const char *const expected[] = {"4 stages", "stage 1: text_file#1", "flat_map#2 words", "combined with reduce_by_key#3 sum",
-                                           "materialised", "by range", "merging sorted runs", "50 bytes"};
+    static const char *const expected[] = {
+        "4 stages", "stage 1: text_file#1", "flat_map#2 words", "combined with reduce_by_key#3 sum", "materialised",
+        "by range", "merging sorted runs",  "50 bytes"};
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
         if (!strstr(text, expected[i]))
             fail_msg("no \"%s\" in:\n%s", expected[i], text);

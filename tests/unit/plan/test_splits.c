@@ -67,7 +67,8 @@ static void test_binary(void **state)
     uint32_t count = 0;
     sdf_error *err = NULL;
     write_file(folder, "r", 70);
-    node_spec spec = {NODE_BINARY, .id = 1, .operation = "binary_file", .uris = folder, .record_bytes = 7, .split_bytes = 20};
+    node_spec spec = {NODE_BINARY,    .id = 1,           .operation = "binary_file",
+                      .uris = folder, .record_bytes = 7, .split_bytes = 20};
     node *n = node_new(&spec);
     assert_int_equal(splits_make(n, 1, &splits, &count, NULL), SDF_OK);
     assert_int_equal(count, 5);
