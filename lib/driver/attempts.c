@@ -69,7 +69,10 @@ void attempt_remove(driver *d, attempt *a)
     }
     d->attempts[hole] = NULL;
     d->attempt_count--;
+    if (a->extents_name)
+        garbage_add(d, a->extents_name);
     buf_free(&a->request);
+    free(a->extents_name);
     free(a->candidate);
     free(a);
 }

@@ -74,6 +74,7 @@ typedef struct attempt {
     uint64_t id;
     uint32_t stage, task, leg;
     buf request;
+    char *extents_name;     /* the object that holds the request's extents; goes with the attempt. NULL: none */
     commit *candidate;      /* its outcome, until it wins or is discarded */
     task_metrics metrics;
     uint64_t fingerprint;

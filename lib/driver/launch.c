@@ -70,9 +70,11 @@ static void launch_limits(driver *d, const stage *s, const sched_action *action,
 }
 
 /* A request above the transport's limit leaves its list of extents in the store. */
-static int launch_shrink(driver *d, task_request *q, buf *out, sdf_error **err)
+static int launch_shrink(driver *d, task_request *q, attempt *a, buf *out, sdf_error **err)
 {
-    char name[TASK_NAME_MAX];
+    char *name = a->extents_name = malloc(TASK_NAME_MAX);
+    if (!name)
+        return error_no_memory(err);
     task_name_side(name, q->context, q->stage, q->task, q->leg, q->attempt, "extents");
     buf list = BUF_EMPTY;
     int rc = task_extents_encode(q->extents, q->extent_count, &list);
@@ -92,8 +94,9 @@ static int launch_shrink(driver *d, task_request *q, buf *out, sdf_error **err)
     return SDF_OK;
 }
 
-static int launch_request(driver *d, stage *s, const sched_action *action, buf *out, sdf_error **err)
+static int launch_request(driver *d, stage *s, const sched_action *action, attempt *a, sdf_error **err)
 {
+    buf *out = &a->request;
     task_request q = {
         .kind = TASK_RUN,
         .context = d->config.context,
@@ -118,7 +121,7 @@ static int launch_request(driver *d, stage *s, const sched_action *action, buf *
     if (task_request_encode(&q, out))
         return error_no_memory(err);
     if (d->limits.max_request && out->size > d->limits.max_request)
-        return launch_shrink(d, &q, out, err);
+        return launch_shrink(d, &q, a, out, err);
     return SDF_OK;
 }
 
@@ -150,7 +153,7 @@ void launch_attempt(driver *d, const sched_action *action)
     a->stage = s->id;
     a->task = action->task;
     a->leg = action->leg;
-    int rc = launch_request(d, s, action, &a->request, &error);
+    int rc = launch_request(d, s, action, a, &error);
     if (!rc) {
         sdf_slice request = buf_slice(&a->request);
         rc = d->config.transport->ops->submit(d->config.transport->self, a->id, &request, action->lease_ms, &error);
