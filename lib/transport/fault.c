@@ -288,7 +288,8 @@ static int fault_submit(void *self, uint64_t id, const sdf_slice *request, int64
     }
     h->id = id;
     h->answer_us = INT64_MAX;
-    h->deadline_us = deadline_ms > 0 ? timebase_monotonic_us() + deadline_ms * 1000 : INT64_MAX;
+    int64_t give_up_us = transport_deadline_in(deadline_ms).give_up_us;
+    h->deadline_us = give_up_us ? give_up_us : INT64_MAX;
     draw_fates(t, h, &refuse, &throttle, &twice);
     int rc = SDF_OK;
     if (refuse) {

@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/timebase.h"
 #include "transport/process_place.h"
-#include "transport/schemes.h"
 #include "transport/transport.h"
 
 #define LIVENESS_MS 1000 /* a dead worker's socket may be held open by a process it forked: look at the pids too */
@@ -171,8 +170,8 @@ static int64_t prepare(process_transport *t)
         fd[1] = (struct pollfd){p->log.fd, POLLIN, 0};
         if (p->process == PROCESS_STARTING)
             until = earlier(until, p->hello_by_us);
-        if (p->give_up_us && (p->job == JOB_SENT || p->job == JOB_WAITING))
-            until = earlier(until, p->give_up_us);
+        if (p->deadline.give_up_us && (p->job == JOB_SENT || p->job == JOB_WAITING))
+            until = earlier(until, p->deadline.give_up_us);
         running = running || p->job == JOB_SENT;
     }
     return running ? earlier(until, t->look_us) : until;

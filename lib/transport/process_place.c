@@ -89,12 +89,10 @@ void place_begin(place *p, uint64_t id, const sdf_slice *request, int64_t deadli
     p->id = id;
     p->request = *request;
     p->sent = 0;
-    p->allowed_ms = deadline_ms;
-    p->give_up_us = deadline_ms > 0 ? timebase_monotonic_us() + deadline_ms * 1000 : 0;
-    p->deadline_ms = deadline_ms > 0 ? timebase_now(&timebase_real) + deadline_ms : 0;
+    p->deadline = transport_deadline_in(deadline_ms);
     frame_header(p->header, FRAME_REQUEST, 0, 16 + request->size);
     store_u64(p->header + FRAME_HEADER, id);
-    store_u64(p->header + FRAME_HEADER + 8, (uint64_t)p->deadline_ms);
+    store_u64(p->header + FRAME_HEADER + 8, (uint64_t)p->deadline.epoch_ms);
     p->job = JOB_WAITING;
     if (p->process != PROCESS_READY)
         return;
@@ -403,14 +401,14 @@ void place_ended(place *p)
 
 void place_check_time(place *p, int64_t now_us)
 {
-    if (p->give_up_us && p->give_up_us <= now_us && (p->job == JOB_SENT || p->job == JOB_WAITING)) {
+    if (p->deadline.give_up_us && p->deadline.give_up_us <= now_us && (p->job == JOB_SENT || p->job == JOB_WAITING)) {
         if (p->job == JOB_SENT) {
             place_kill(p);
             place_answer(p, SDF_E_TIMEOUT, "worker process %d ran past its %lld ms and was killed", (int)p->pid,
-                         (long long)p->allowed_ms);
+                         (long long)p->deadline.allowed_ms);
         } else {
             place_answer(p, SDF_E_TIMEOUT, "worker process %d was not ready within the %lld ms of its task", (int)p->pid,
-                         (long long)p->allowed_ms);
+                         (long long)p->deadline.allowed_ms);
         }
     }
     if (p->process == PROCESS_STARTING && p->hello_by_us <= now_us) {

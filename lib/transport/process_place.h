@@ -7,6 +7,7 @@
 #define TRANSPORT_PROCESS_PLACE_H
 
 #include "transport/process.h"
+#include "transport/schemes.h"
 
 #define START_TRIES 3              /* workers in a row that may die before their hello */
 #define HELLO_TIMEOUT_US 10000000
@@ -39,9 +40,7 @@ typedef struct place {
     sdf_slice request;   /* the caller's until answered */
     uint8_t header[REQUEST_HEADER];
     size_t sent;         /* of header and request together */
-    int64_t give_up_us;  /* monotonic; 0: never */
-    int64_t allowed_ms;
-    int64_t deadline_ms; /* epoch, for the worker; 0: none */
+    transport_deadline deadline;
     uint32_t cold;
     int status;          /* ANSWERED */
     char message[MESSAGE_MAX];

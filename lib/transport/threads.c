@@ -9,7 +9,6 @@
 
 #include "base/error.h"
 #include "base/timebase.h"
-#include "transport/schemes.h"
 #include "transport/threads.h"
 
 #define QUEUE_PER_PLACE 4 /* unanswered calls per thread that are taken before submit says BUSY */
@@ -97,8 +96,8 @@ static void track(threads *t, call *c)
         c->after->before = c;
     t->unanswered = c;
     t->count++;
-    if (c->give_up_us && c->give_up_us < t->next_give_up)
-        t->next_give_up = c->give_up_us;
+    if (c->deadline.give_up_us && c->deadline.give_up_us < t->next_give_up)
+        t->next_give_up = c->deadline.give_up_us;
 }
 
 static void untrack(threads *t, call *c)
@@ -130,11 +129,7 @@ static int threads_submit(void *self, uint64_t id, const sdf_slice *request, int
     c->id = id;
     c->refs = 1;
     c->state = CALL_QUEUED;
-    if (deadline_ms > 0) {
-        c->give_up_us = timebase_monotonic_us() + deadline_ms * 1000;
-        c->allowed_ms = deadline_ms;
-        c->deadline_ms = timebase_now(&timebase_real) + deadline_ms;
-    }
+    c->deadline = transport_deadline_in(deadline_ms);
     pthread_mutex_lock(&p->lock);
     call_push(&p->queue, c);
     int rc = pool_attend(p, err);
@@ -154,8 +149,8 @@ static void answer_text(call *c, int status, const char *text)
     c->status = status;
     sdf_error_free(c->error);
     c->error = NULL;
-    if (c->give_up_us && status == SDF_E_TIMEOUT)
-        error_set(&c->error, status, "%s (%lld ms)", text, (long long)c->allowed_ms);
+    if (status == SDF_E_TIMEOUT)
+        error_set(&c->error, status, "%s (%lld ms)", text, (long long)c->deadline.allowed_ms);
     else
         error_set(&c->error, status, "%s", text);
 }
@@ -177,8 +172,7 @@ static void give_up(threads *t, call *c, call_list *out)
         return; /* no memory now: it is tried again at the next poll */
     answer->id = c->id;
     answer->refs = 1;
-    answer->give_up_us = c->give_up_us;
-    answer->allowed_ms = c->allowed_ms;
+    answer->deadline = c->deadline;
     answer_text(answer, status, c->cancelled ? "a cancelled task does not stop; its thread is left behind"
                                              : "the task did not end in the time allowed; its thread is left behind");
     call_push(out, answer);
@@ -199,12 +193,12 @@ static void give_up_overdue(threads *t, call_list *out)
     int64_t next = INT64_MAX;
     for (call *c = t->unanswered, *after; c; c = after) {
         after = c->after;
-        if (!c->give_up_us || c->state == CALL_DONE)
+        if (!c->deadline.give_up_us || c->state == CALL_DONE)
             continue;
-        if (c->give_up_us <= now)
+        if (c->deadline.give_up_us <= now)
             give_up(t, c, out);
-        else if (c->give_up_us < next)
-            next = c->give_up_us;
+        else if (c->deadline.give_up_us < next)
+            next = c->deadline.give_up_us;
     }
     t->next_give_up = next;
 }
@@ -213,9 +207,7 @@ static void give_up_overdue(threads *t, call_list *out)
 static void replace_threads(threads *t, call_list *out)
 {
     pool *p = t->pool;
-    uint32_t want = 0;
-    for (call *c = p->queue.first; c && want < p->places; c = c->next)
-        want++;
+    size_t want = p->queue.count < p->places ? p->queue.count : p->places;
     sdf_error *why = NULL;
     while (want-- > 0 && !why)
         pool_attend(p, &why);
@@ -237,9 +229,10 @@ static call *collect(threads *t, bool wait)
     call_list out = p->done;
     __atomic_store_n(&p->done.first, NULL, __ATOMIC_RELAXED);
     p->done.last = NULL;
+    p->done.count = 0;
     for (call *c = out.first; c; c = c->next)
         untrack(t, c);
-    call_list late = {NULL, NULL};
+    call_list late = {NULL, NULL, 0};
     give_up_overdue(t, &late);
     if (late.first)
         replace_threads(t, &late);
@@ -334,10 +327,10 @@ static void threads_cancel(void *self, uint64_t id)
         c->cancelled = true;
         if (c->runner)
             __atomic_store_n(&c->runner->cancelled, 1, __ATOMIC_RELAXED);
-        if (!c->give_up_us || give_up_us < c->give_up_us)
-            c->give_up_us = give_up_us;
-        if (c->give_up_us < t->next_give_up)
-            t->next_give_up = c->give_up_us;
+        if (!c->deadline.give_up_us || give_up_us < c->deadline.give_up_us)
+            c->deadline.give_up_us = give_up_us;
+        if (c->deadline.give_up_us < t->next_give_up)
+            t->next_give_up = c->deadline.give_up_us;
     }
     pthread_mutex_unlock(&t->pool->lock);
 }

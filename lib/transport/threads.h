@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "store/store.h"
+#include "transport/schemes.h"
 
 #define THREADS_HUNG_MAX 16            /* threads given up on that are replaced by fresh ones */
 #define THREADS_CANCEL_GRACE_US 2000000 /* a cancelled task that goes on for longer counts as hung */
@@ -38,9 +39,7 @@ typedef struct call {
     buf request, response;
     sdf_error *error;
     uint64_t id;
-    int64_t give_up_us;       /* monotonic; 0: never */
-    int64_t allowed_ms;       /* the deadline as it was given, for messages */
-    int64_t deadline_ms;      /* epoch, for the worker; 0: none */
+    transport_deadline deadline;
     call_state state;
     int refs;
     int status;
@@ -52,6 +51,7 @@ typedef struct call {
 /* `first` is changed under the lock, and looked at without it by who lingers. */
 typedef struct call_list {
     call *first, *last;
+    size_t count;
 } call_list;
 
 /* A thread with its worker. */
@@ -74,6 +74,7 @@ typedef struct pool {
     call_list queue, done;
     runner *runners, *idle;   /* idle: the one that slept last is first, its caches are warm */
     uint32_t serving;         /* runners that are not overdue */
+    uint32_t looking;         /* runners that linger: each takes a call before it sleeps, if there is one */
     uint32_t alive;           /* runners that have not ended */
     uint32_t refs;
     bool stopping;

@@ -26,6 +26,7 @@ void call_push(call_list *list, call *c)
     else
         __atomic_store_n(&list->first, c, __ATOMIC_RELAXED);
     list->last = c;
+    list->count++;
 }
 
 static call *call_pop(call_list *list)
@@ -35,6 +36,7 @@ static call *call_pop(call_list *list)
         __atomic_store_n(&list->first, c->next, __ATOMIC_RELAXED);
         if (!c->next)
             list->last = NULL;
+        list->count--;
     }
     return c;
 }
@@ -51,6 +53,7 @@ void call_remove(call_list *list, const call *c)
             __atomic_store_n(&list->first, at->next, __ATOMIC_RELAXED);
         if (list->last == at)
             list->last = before;
+        list->count--;
         return;
     }
 }
@@ -84,7 +87,7 @@ static void call_run(call *c, sdf_worker **worker, runner *r)
         return;
     sdf_slice request = buf_slice(&c->request);
     sdf_slice response = {NULL, 0};
-    c->status = sdf_worker_invoke(*worker, &request, c->deadline_ms, &response, &c->error);
+    c->status = sdf_worker_invoke(*worker, &request, c->deadline.epoch_ms, &response, &c->error);
     if (c->response.capacity > RESPONSE_KEEP && response.size < RESPONSE_KEEP)
         buf_free(&c->response);
     buf_clear(&c->response);
@@ -163,6 +166,7 @@ static void *runner_main(void *arg)
     pthread_mutex_lock(&p->lock);
     while (runner_stays(r)) {
         if (!p->queue.first && (wake || r->linger)) {
+            p->looking++;
             pthread_mutex_unlock(&p->lock);
             if (wake)
                 wake_driver(p);
@@ -170,6 +174,7 @@ static void *runner_main(void *arg)
             if (r->linger)
                 call_linger(&p->queue);
             pthread_mutex_lock(&p->lock);
+            p->looking--;
         }
         call *c = runner_take(r);
         if (!c)
@@ -236,6 +241,8 @@ static int runner_start(pool *p, sdf_error **err)
 int pool_attend(pool *p, sdf_error **err)
 {
     runner *r = p->idle;
+    if (p->queue.count <= p->looking)
+        return SDF_OK;
     if (r) {
         p->idle = r->next_idle;
         r->idle = false;

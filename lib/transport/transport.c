@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/num.h"
+#include "base/timebase.h"
 #include "transport/schemes.h"
 
 #define SCHEMES_MAX 64
@@ -193,4 +194,12 @@ int transport_parse_places(const char *what, const char *text, size_t size, uint
     }
     *places = (uint32_t)n;
     return SDF_OK;
+}
+
+transport_deadline transport_deadline_in(int64_t ms)
+{
+    if (ms <= 0 || ms > INT64_MAX / 100000)
+        return (transport_deadline){0, 0, 0};
+    return (transport_deadline){ms, timebase_monotonic_us() + (ms + TRANSPORT_GRACE_MS) * 1000,
+                                timebase_now(&timebase_real) + ms};
 }

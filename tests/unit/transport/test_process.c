@@ -196,6 +196,13 @@ static void expect(const char *mode, int status, const char *words)
     good(&b, bench_close(&b));
 }
 
+/* The worker may have seen its deadline itself, and said so. */
+static void timed_out(const bench *b, size_t i)
+{
+    if (b->calls[i].status != SDF_E_TIMEOUT)
+        assert_int_equal(bench_failure(b, i), FAILURE_TIMEOUT);
+}
+
 static size_t count_fds(void)
 {
     size_t n = 0;
@@ -377,7 +384,7 @@ static void test_wrapper(void **state)
     good(&b, bench_round(&b, "one") && bench_round(&b, "two") && bench_calls(&b, 2) && bench_probe(&b, 0, "x", 10000, 0) &&
                  bench_probe(&b, 1, "x", 10000, 0) && bench_submit(&b, 0, 100) && bench_submit(&b, 1, 100) &&
                  bench_wait(&b, 2, 5000));
-    assert_int_equal(b.calls[0].status, SDF_E_TIMEOUT);
+    timed_out(&b, 0);
     good(&b, bench_round(&b, "after") && bench_close(&b));
 }
 
@@ -479,7 +486,7 @@ static void test_sigchld_ignored(void **state)
     open_bench(&b, "process:2?stderr=capture");
     good(&b, bench_round(&b, "one") && bench_calls(&b, 1) && bench_probe(&b, 0, "x", 10000, 0) && bench_submit(&b, 0, 100) &&
                  bench_wait(&b, 1, 5000));
-    assert_int_equal(b.calls[0].status, SDF_E_TIMEOUT);
+    timed_out(&b, 0);
     good(&b, bench_round(&b, "after") && bench_close(&b));
     open_bench(&b, mode_uri("exit3"));
     assert_int_equal(call_status(&b, 0, text, sizeof(text)), SDF_E_LOST);
