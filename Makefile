@@ -41,7 +41,7 @@ LIB_O    := $(LIB_C:%.c=$(BUILD)/%.o)
 SHARED   := $(BUILD)/libserverless-dataflow.so.$(VERSION)
 STATIC   := $(BUILD)/libserverless-dataflow.a
 INTERNAL := $(BUILD)/libsdf-internal.a
-PC       := $(BUILD)/serverless-dataflow.pc
+PC       := pkgconfig/serverless-dataflow.pc.in
 EXAMPLES := $(patsubst examples/%.c,%,$(filter-out examples/common.c,$(wildcard examples/*.c)))
 EXAMPLE_T := $(EXAMPLES:%=$(BUILD)/examples/%)
 PROGRAMS := $(patsubst src/%.c,$(BUILD)/%,$(wildcard src/*.c))
@@ -67,7 +67,7 @@ help:
 	@echo "variables: CC CXX OPT=$(OPT) BUILD=$(BUILD) SANITIZE=address,undefined|thread V=1 (show commands)"
 
 all: lib examples $(PROGRAMS)
-lib: $(SHARED) $(STATIC) $(PC)
+lib: $(SHARED) $(STATIC)
 examples: $(EXAMPLE_T)
 
 # ---- objects and libraries ----
@@ -98,10 +98,6 @@ $(STATIC): $(LIB_O)
 	ld -r -o $(BUILD)/sdf-all.o $(LIB_O)
 	objcopy --localize-hidden $(BUILD)/sdf-all.o
 	ar rcs $@ $(BUILD)/sdf-all.o
-
-$(PC): pkgconfig/serverless-dataflow.pc.in Makefile
-	@mkdir -p $(@D)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
 
 # ---- programs ----
 
@@ -179,7 +175,7 @@ install: lib $(PROGRAMS)
 	ln -sf $(notdir $(SHARED)) $(LIBDIR)/libserverless-dataflow.so.$(SOVER)
 	ln -sf $(notdir $(SHARED)) $(LIBDIR)/libserverless-dataflow.so
 	install -m 644 $(STATIC) $(LIBDIR)
-	install -m 644 $(PC) $(LIBDIR)/pkgconfig
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $(PC) > $(LIBDIR)/pkgconfig/serverless-dataflow.pc
 	$(if $(PROGRAMS),install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin)
 
 uninstall:

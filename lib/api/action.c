@@ -1,5 +1,8 @@
 /* Actions: what a job does with the records of a handle. The blocking forms submit, wait and free. */
+#include <stdlib.h>
+
 #include "api/internal.h"
+#include "store/output.h"
 
 #define TAKE_GROWTH 4 /* each wave of take runs so many times the partitions of the one before */
 
@@ -47,7 +50,14 @@ static int start_save(sdf_rdd *rdd, const char *what, plan_file_format format, c
         return rc;
     if (!uri || !*uri)
         return error_set(err, SDF_E_INVALID, "%s: no output folder was named", what);
-    return start(rdd, what, &spec, job, err);
+    char *absolute;
+    rc = output_absolute(uri, &absolute, err);
+    if (rc)
+        return rc;
+    spec.action.uri = absolute;
+    rc = start(rdd, what, &spec, job, err);
+    free(absolute);
+    return rc;
 }
 
 sdf_job *sdf_submit_collect(sdf_rdd *rdd, sdf_error **err)

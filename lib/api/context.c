@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "exec/exec.h"
 #include "spec/registry.h"
+#include "store/local.h"
 
 static int check_process(sdf_error **err)
 {
@@ -20,25 +21,25 @@ static int check_process(sdf_error **err)
     return rc ? rc : registry_freeze(err);
 }
 
+/* A folder of the context's own, by an absolute name: its workers, and the host later, may have other working folders. */
 static int make_scratch(sdf_context *c, sdf_error **err)
 {
     const char *base = *c->settings.scratch ? c->settings.scratch : getenv("TMPDIR");
-    if (!base || !*base)
-        base = "/tmp";
-    int rc = path_make_dirs(base, err);
-    if (rc)
-        return rc;
-    c->scratch = path_join(base, "sdf-XXXXXX");
-    if (!c->scratch)
-        return error_no_memory(err);
-    if (mkdtemp(c->scratch))
-        return SDF_OK;
-    int number = errno;
-    free(c->scratch);
-    c->scratch = NULL;
-    error_errno(err, number, "can't make a scratch folder in %s", base);
-    error_hint(err, "set \"scratch\" (SDF_SCRATCH) to a folder that can be written");
-    return err && *err ? sdf_error_code(*err) : SDF_E_IO;
+    char *absolute;
+    int rc = local_path(base && *base ? base : "/tmp", &absolute, err);
+    if (!rc)
+        rc = path_make_dirs(absolute, err);
+    if (!rc && !(c->scratch = path_join(absolute, "sdf-XXXXXX")))
+        rc = error_no_memory(err);
+    if (!rc && !mkdtemp(c->scratch)) {
+        int number = errno;
+        free(c->scratch);
+        c->scratch = NULL;
+        rc = error_errno(err, number, "can't make a scratch folder in %s", absolute);
+        error_hint(err, "set \"scratch\" (SDF_SCRATCH) to a folder that can be written");
+    }
+    free(absolute);
+    return rc;
 }
 
 static int open_parts(sdf_context *c, const char *transport_uri, const char *store_uri, const sdf_config *config,

@@ -75,6 +75,11 @@ static int make_folders(const output *out, sdf_error **err)
     return rc;
 }
 
+int output_absolute(const char *uri, char **absolute, sdf_error **err)
+{
+    return local_path(uri, absolute, err);
+}
+
 int output_begin(const char *uri, const char *token, output **out, sdf_error **err)
 {
     if (strchr(token, '/') != NULL || store_check_name(token, NULL) != SDF_OK)

@@ -15,6 +15,9 @@
 #include <sdf/base.h>
 
 /* ---- driver ---- */
+/* The folder's name as a worker with any working folder can use it. malloc'd. SDF_E_UNSUPPORTED: no such kind of output. */
+int output_absolute(const char *uri, char **absolute, sdf_error **err);
+
 typedef struct output output;
 /* Creates the folder (one that exists is SDF_E_EXISTS, even empty) with _temporary in it. Parents are made. `token`
  * names this job: bytes of object names without '/'. */

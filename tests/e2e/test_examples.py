@@ -4,7 +4,7 @@ import os
 import random
 import subprocess
 
-from support import (SANITIZE, count_oracle, files_below, parse_counts, path, read_parts, records, run, sort_oracle, words_text,
+from support import (SANITIZE, count_oracle, example, files_below, parse_counts, path, read_parts, records, run, sort_oracle, words_text,
                      write)
 
 TRANSPORTS = [("threads:1", "mem:"), ("threads:3", "mem:"), ("threads:2", "file:{}"), ("process:1", "file:{}"),
@@ -134,3 +134,13 @@ def test_explain():
     assert b"sort_by_key" in out and b"stage" in out
     out, _ = run("wordcount", "--explain", file)
     assert b"reduce_by_key" in out
+
+
+def test_relative_paths():
+    file = write("in/a.txt", words_text(15, 20_000))
+    os.makedirs(path("tmp"))
+    p = subprocess.run([os.path.abspath(example("wordcount")), "--transport", "process:2", "--store", "file:store", "--output", "out", "in"],
+                       cwd=path("."), env={**os.environ, "TMPDIR": "tmp"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert p.returncode == 0, p.stderr
+    assert parse_counts(read_parts(path("out"))) == count_oracle(file)
+    assert files_below(path("store")) == [] and os.listdir(path("tmp")) == []
