@@ -28,10 +28,9 @@ failure_class failure_of(const task_run *t, int code, const sdf_error *err)
     case SDF_E_NOT_FOUND:
     case SDF_E_CORRUPT:
         /* The driver's objects may not be readable yet, scratch may have rotted; an input file stays as it is. */
-        if (t->own_objects)
+        if (t->own_objects || (t->env.stage && t->env.stage->input.kind == PLAN_INPUT_SHUFFLE))
             return FAILURE_TRANSIENT;
-        return code == SDF_E_CORRUPT && t->env.stage && t->env.stage->input.kind == PLAN_INPUT_SHUFFLE ? FAILURE_TRANSIENT
-                                                                                                      : FAILURE_FATAL;
+        return FAILURE_FATAL;
     default:
         return FAILURE_FATAL;
     }

@@ -227,6 +227,7 @@ static bool may_fail(const sim_job *j, const pipeline *p)
     case SDF_E_NO_MEMORY:
     case SDF_E_USER:
     case SDF_E_CORRUPT:
+    case SDF_E_VERSION: /* a bit of the version flipped */
     case SDF_E_NOT_FOUND:
     case SDF_E_EXISTS: /* a doubled request */
         return j->world->injected > 0;
