@@ -31,6 +31,16 @@ static inline int fn_by_digit(const sdf_record *in, sdf_out *out, void *state)
     sdf_slice key = {&digit, 8};
     return sdf_emit(out, &key, &in->value);
 }
+/* Fails as long as the test says so. */
+static int fn_moody_fails;
+static inline int fn_moody(const sdf_record *in, sdf_out *out, void *state)
+{
+    (void)state;
+    if (__atomic_load_n(&fn_moody_fails, __ATOMIC_SEQ_CST))
+        return sdf_fail(out, "not now");
+    return sdf_emit(out, &in->key, &in->value);
+}
+
 static inline int fn_even(const sdf_record *in, sdf_out *out, void *state)
 {
     return sdf_slice_i64(&in->value) % 2 == 0;
@@ -76,6 +86,7 @@ static inline void register_functions(void)
 {
     SDF_REGISTER(fn_same, .map = fn_same);
     SDF_REGISTER(fn_by_digit, .map = fn_by_digit, .in_value = "i64", .out_key = "i64", .out_value = "i64");
+    SDF_REGISTER(fn_moody, .map = fn_moody);
     SDF_REGISTER(fn_even, .filter = fn_even, .in_value = "i64");
     SDF_REGISTER(fn_fail, .map = fn_fail, .in_value = "i64");
     SDF_REGISTER(fn_slow, .map = fn_slow);

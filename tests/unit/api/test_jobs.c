@@ -129,10 +129,10 @@ static void test_changed_file_after_failure(void **state)
     char *folder = make_folder();
     write_text(folder, "a", "1 2 3\n");
     sdf_rdd *words = sdf_flat_map(sdf_text_file(c, folder, NULL), "sdf.words", NULL, 0);
-    sdf_rdd *counts = sdf_reduce_by_key(words, "sdf.sum", 2);
-    sdf_job *job = sdf_submit_count(counts, NULL);
-    sdf_job_cancel(job);
-    sdf_job_free(job);
+    sdf_rdd *counts = sdf_reduce_by_key(sdf_map(words, "fn_moody", NULL, 0), "sdf.sum", 2);
+    __atomic_store_n(&fn_moody_fails, 1, __ATOMIC_SEQ_CST);
+    assert_int_equal(sdf_count(counts, &(uint64_t){0}, NULL), SDF_E_USER);
+    __atomic_store_n(&fn_moody_fails, 0, __ATOMIC_SEQ_CST);
     write_text(folder, "a", "1 2 3 4\n");
     assert_int_equal(count_of(counts), 4);
     write_text(folder, "a", "1\n"); /* what is complete stays as it was computed */
