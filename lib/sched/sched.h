@@ -29,14 +29,14 @@ typedef struct sched sched;
 
 typedef struct sched_config {
     uint64_t seed;
-    uint32_t concurrency;      /* attempts in flight at most */
-    uint32_t retries;          /* per task (and leg) beyond its first attempt; throttling is free */
-    uint32_t reruns;           /* of one producer because its object was bad */
-    int64_t task_timeout_ms;   /* an attempt's lease; 0: none */
-    int64_t lease_grace_ms;    /* without a reply so long after the lease, the attempt counts as lost */
-    int64_t backoff_ms;        /* first delay before a retry; doubles, full jitter, at most backoff_max_ms */
+    uint32_t concurrency;    /* attempts in flight at most */
+    uint32_t retries;        /* per task (and leg) beyond its first attempt; throttling is free */
+    uint32_t reruns;         /* of one producer because its object was bad */
+    int64_t task_timeout_ms; /* an attempt's lease; 0: none */
+    int64_t lease_grace_ms;  /* without a reply so long after the lease, the attempt counts as lost */
+    int64_t backoff_ms;      /* first delay before a retry; doubles, full jitter, at most backoff_max_ms */
     int64_t backoff_max_ms;
-    uint32_t legs_max;         /* of one task; more is an error ("makes no progress") */
+    uint32_t legs_max; /* of one task; more is an error ("makes no progress") */
 } sched_config;
 void sched_config_init(sched_config *c);
 
@@ -44,28 +44,28 @@ sched *sched_new(const sched_config *config);
 void sched_free(sched *s);
 
 typedef struct sched_stage {
-    uint32_t id;          /* the driver's; unique, never reused */
+    uint32_t id; /* the driver's; unique, never reused */
     uint32_t tasks;
     const uint32_t *parents; /* stages whose data its tasks read */
     uint32_t parent_count;
-    uint32_t bind;        /* a stage whose samples must be bound into a parameter first (BIND); 0: none */
-    bool publishes;       /* its commits leave the engine (output files, results handed out): they can't roll back */
-    bool done;            /* committed already, elsewhere (a driver-made object): can't be rerun */
+    uint32_t bind;  /* a stage whose samples must be bound into a parameter first (BIND); 0: none */
+    bool publishes; /* its commits leave the engine (output files, results handed out): they can't roll back */
+    bool done;      /* committed already, elsewhere (a driver-made object): can't be rerun */
 } sched_stage;
 int sched_add_stage(sched *s, const sched_stage *stage); /* parents first; SDF_OK, SDF_E_INVALID, SDF_E_NO_MEMORY */
 
 typedef enum sched_event_kind {
-    SCHED_TICK = 1,      /* a timer asked for has come (or: look again) */
-    SCHED_JOB,           /* job wants stage (and all it needs) done */
-    SCHED_CANCEL,        /* job: no longer; what only it needs is stopped */
-    SCHED_STARTED,       /* attempt: the transport took it */
-    SCHED_REFUSED,       /* attempt: the transport has no place now; it never began, and is queued again at no cost */
-    SCHED_COMMITTED,     /* attempt: its work is done; fingerprint, cut (is there another leg) */
-    SCHED_FAILED,        /* attempt: failure class; for UPSTREAM also bad_* ; fatal details are the driver's */
-    SCHED_JOURNALED,     /* record: the journal has it */
-    SCHED_BOUND,         /* stage: its late-bound parameter is there (journaled by the driver) */
-    SCHED_DROP,          /* stage: nobody needs it any more; its data is discarded */
-    SCHED_CONCURRENCY    /* value: a new cap */
+    SCHED_TICK = 1,   /* a timer asked for has come (or: look again) */
+    SCHED_JOB,        /* job wants stage (and all it needs) done */
+    SCHED_CANCEL,     /* job: no longer; what only it needs is stopped */
+    SCHED_STARTED,    /* attempt: the transport took it */
+    SCHED_REFUSED,    /* attempt: the transport has no place now; it never began, and is queued again at no cost */
+    SCHED_COMMITTED,  /* attempt: its work is done; fingerprint, cut (is there another leg) */
+    SCHED_FAILED,     /* attempt: failure class; for UPSTREAM also bad_* ; fatal details are the driver's */
+    SCHED_JOURNALED,  /* record: the journal has it */
+    SCHED_BOUND,      /* stage: its late-bound parameter is there (journaled by the driver) */
+    SCHED_DROP,       /* stage: nobody needs it any more; its data is discarded */
+    SCHED_CONCURRENCY /* value: a new cap */
 } sched_event_kind;
 
 typedef struct sched_event {
@@ -78,7 +78,7 @@ typedef struct sched_event {
     failure_class failure;
     uint32_t bad_stage, bad_task, bad_leg;
     uint64_t bad_attempt;
-    uint32_t throttled;  /* store throttlings an outcome reports */
+    uint32_t throttled; /* store throttlings an outcome reports */
     uint64_t value;
 } sched_event;
 
@@ -105,12 +105,12 @@ typedef struct sched_action {
     uint32_t job, stage, task, leg;
     uint64_t attempt;
     uint64_t record;
-    uint32_t number;     /* LAUNCH: which try of this leg, 0 first */
-    bool failed;         /* DISCARD: it never said that it had committed */
-    bool rerun;          /* LAUNCH: the leg was visible before: it must end where it ended */
-    int64_t lease_ms;    /* LAUNCH */
-    int64_t at_ms;       /* TIMER */
-    int status;          /* JOB_FAILED */
+    uint32_t number;  /* LAUNCH: which try of this leg, 0 first */
+    bool failed;      /* DISCARD: it never said that it had committed */
+    bool rerun;       /* LAUNCH: the leg was visible before: it must end where it ended */
+    int64_t lease_ms; /* LAUNCH */
+    int64_t at_ms;    /* TIMER */
+    int status;       /* JOB_FAILED */
 } sched_action;
 
 /* Feeds one event; *actions is the scheduler's, valid until the next call. SDF_OK or SDF_E_NO_MEMORY (then the

@@ -9,7 +9,7 @@
 #include "base/timebase.h"
 #include "sched/sched.h"
 
-#define NONE UINT32_MAX
+#define NONE  UINT32_MAX
 #define NEVER INT64_MAX
 
 typedef enum leg_state {
@@ -21,7 +21,7 @@ typedef enum leg_state {
     LEG_VISIBLE
 } leg_state;
 
-#define LEG_CUT 1u   /* the visible commit ended with a cut: there is a next leg */
+#define LEG_CUT   1u /* the visible commit ended with a cut: there is a next leg */
 #define LEG_RERUN 2u /* was visible once: attempt, fingerprint and LEG_CUT say what a rerun has to match */
 
 typedef struct leg {
@@ -50,20 +50,20 @@ typedef struct stage stage;
 struct stage {
     uint32_t id, order; /* order: of being added */
     uint32_t tasks, done;
-    task *task;         /* NULL if made elsewhere */
-    stage **parents;    /* an entry is NULL once that stage was dropped */
+    task *task;      /* NULL if made elsewhere */
+    stage **parents; /* an entry is NULL once that stage was dropped */
     uint32_t parent_count;
-    stage *bind;        /* NULL: none, or dropped */
+    stage *bind; /* NULL: none, or dropped */
     bool wants_bind, bind_asked, bound;
     bool publishes, elsewhere;
-    bool complete;      /* every task is done */
-    bool started;       /* STAGE_STARTED was said since it was last idle */
-    bool active;        /* in the active list: wanted and not complete */
-    bool open;          /* active, and its tasks may start */
-    bool marked;        /* scratch of graph walks */
-    uint32_t rank;      /* of the first job that wants it; NONE: none */
-    uint32_t cursor;    /* first legs from here on may be LEG_IDLE */
-    uint64_t *ready;    /* heap of task << 32 | leg; an entry whose leg isn't READY is stale */
+    bool complete;   /* every task is done */
+    bool started;    /* STAGE_STARTED was said since it was last idle */
+    bool active;     /* in the active list: wanted and not complete */
+    bool open;       /* active, and its tasks may start */
+    bool marked;     /* scratch of graph walks */
+    uint32_t rank;   /* of the first job that wants it; NONE: none */
+    uint32_t cursor; /* first legs from here on may be LEG_IDLE */
+    uint64_t *ready; /* heap of task << 32 | leg; an entry whose leg isn't READY is stale */
     uint32_t ready_count, ready_room;
     uint32_t running;
     uint64_t attempts, failed;
@@ -84,12 +84,12 @@ typedef struct attempt {
     int64_t deadline;     /* end of lease and grace; NEVER: no lease */
     stage *stage;         /* NULL once it can't win */
     uint32_t stage_id, task, leg;
-    uint32_t sibling;     /* next entrant of the same leg: index + 1 */
+    uint32_t sibling;      /* next entrant of the same leg: index + 1 */
     uint32_t newer, older; /* neighbours by deadline, which is the order of launch; or of the free list (newer) */
     uint8_t state;
-    bool cut;             /* COMMITTING */
-    bool committed;       /* its worker said so */
-    bool queued;          /* in the list by deadline */
+    bool cut;       /* COMMITTING */
+    bool committed; /* its worker said so */
+    bool queued;    /* in the list by deadline */
 } attempt;
 
 typedef struct delay {
@@ -108,39 +108,39 @@ typedef struct idmap {
     struct {
         uint64_t key;
         uint32_t value;
-    } *slots;
+    } * slots;
     uint32_t room, count; /* room: a power of two, or 0 */
 } idmap;
 
 struct sched {
     sched_config config;
     rng rng;
-    int64_t now;          /* never goes back */
-    bool broken;          /* an allocation failed: unusable */
-    bool dirty;           /* jobs, completeness or bindings changed: look at the graph again */
+    int64_t now; /* never goes back */
+    bool broken; /* an allocation failed: unusable */
+    bool dirty;  /* jobs, completeness or bindings changed: look at the graph again */
 
-    stage **stages;       /* in order of being added, so parents come first */
+    stage **stages; /* in order of being added, so parents come first */
     uint32_t stage_count, stage_room;
-    stage **active;       /* by rank, then order */
+    stage **active; /* by rank, then order */
     uint32_t active_count, active_room;
-    job *jobs;            /* in order of being wanted */
+    job *jobs; /* in order of being wanted */
     uint32_t job_count, job_room;
-    uint64_t leg_bytes;   /* of more_legs */
+    uint64_t leg_bytes; /* of more_legs */
 
-    attempt *attempts;    /* pool */
+    attempt *attempts; /* pool */
     uint32_t attempt_count, attempt_room, attempt_free;
     idmap attempt_ids;
     uint32_t oldest, newest; /* list by deadline */
     uint64_t last_attempt;
 
-    delay *delays;        /* heap by (at, stage order, task, leg) */
+    delay *delays; /* heap by (at, stage order, task, leg) */
     uint32_t delay_count, delay_room;
 
-    uint32_t in_flight;   /* LIVE and DOOMED: they hold a place of the transport */
-    uint64_t window;      /* in 1/WINDOW_ONE of an attempt */
-    int64_t halved_at;    /* when it was last halved; -1: never */
-    int64_t hold_until;   /* the transport was full: launch nothing before; 0: none */
-    int64_t timer;        /* asked for; NEVER: none */
+    uint32_t in_flight; /* LIVE and DOOMED: they hold a place of the transport */
+    uint64_t window;    /* in 1/WINDOW_ONE of an attempt */
+    int64_t halved_at;  /* when it was last halved; -1: never */
+    int64_t hold_until; /* the transport was full: launch nothing before; 0: none */
+    int64_t timer;      /* asked for; NEVER: none */
 
     sched_action *actions;
     size_t action_count, action_room;
@@ -160,24 +160,24 @@ void idmap_remove(idmap *m, uint64_t key);
 attempt *sched_attempt_new(sched *s, stage *st, uint32_t t, uint32_t l);
 attempt *sched_attempt_find(sched *s, uint64_t id); /* NULL: unknown or settled. Valid until the next attempt_new. */
 void sched_attempt_forget(sched *s, attempt *a);
-void sched_attempt_discard(sched *s, attempt *a);   /* DISCARD, and forget */
+void sched_attempt_discard(sched *s, attempt *a); /* DISCARD, and forget */
 /* It failed, or may have: DISCARD once its deadline has passed. */
 void sched_attempt_spend(sched *s, attempt *a);
 /* It came back: it holds no place any more. */
 void sched_attempt_answered(sched *s, attempt *a);
-void sched_attempt_unqueue(sched *s, attempt *a);   /* no deadline any more */
+void sched_attempt_unqueue(sched *s, attempt *a); /* no deadline any more */
 /* None of the leg's attempts but `winner` (0: none at all) can win any more: STOP or DISCARD them. */
 void sched_attempts_doom(sched *s, leg *g, uint64_t winner);
-void sched_attempts_expire(sched *s);               /* what the time has brought */
+void sched_attempts_expire(sched *s); /* what the time has brought */
 
 /* ---- stages.c ---- */
 stage *sched_stage_find(const sched *s, uint32_t id);
 leg *sched_stage_leg(const stage *st, uint32_t t, uint32_t l); /* NULL: no such leg */
 uint32_t sched_task_legs(const task *t);
-bool sched_stage_add_leg(sched *s, stage *st, uint32_t t); /* one more, LEG_IDLE */
+bool sched_stage_add_leg(sched *s, stage *st, uint32_t t);           /* one more, LEG_IDLE */
 void sched_stage_queue(sched *s, stage *st, uint32_t t, uint32_t l); /* the leg is READY from now on */
-bool sched_stage_next(stage *st, uint32_t *t, uint32_t *l);   /* the ready leg that is first in order; taken out */
-void sched_task_undone(sched *s, stage *st, uint32_t t); /* it was done */
+bool sched_stage_next(stage *st, uint32_t *t, uint32_t *l); /* the ready leg that is first in order; taken out */
+void sched_task_undone(sched *s, stage *st, uint32_t t);    /* it was done */
 void sched_stage_park(sched *s, stage *st);   /* nobody wants it: stops it, keeps its commits, forgets its failures */
 void sched_stage_rewind(sched *s, stage *st); /* back to the start: all commits UNPUBLISHed and DISCARDed */
 void sched_stage_drop(sched *s, stage *st);   /* everything DISCARDed; frees st */
@@ -190,7 +190,7 @@ void sched_jobs_cancel(sched *s, uint32_t id);
 /* All jobs that want the stage fail. Those that don't go on. */
 void sched_jobs_fail(sched *s, stage *st, const sched_action *why);
 bool sched_jobs_want(sched *s, const stage *st); /* does any */
-void sched_jobs_refresh(sched *s); /* while dirty: who is wanted, active, open, done */
+void sched_jobs_refresh(sched *s);               /* while dirty: who is wanted, active, open, done */
 
 /* ---- launch.c ---- */
 #define WINDOW_ONE 65536u

@@ -45,7 +45,7 @@ bool step_is_wide(step_kind k)
 
 const char *step_name(step_kind k)
 {
-    static const char *const names[] = {"shift", "odd",  "expand", "flaky", "unstable", "sum",
+    static const char *const names[] = {"shift", "odd",  "expand", "flaky",     "unstable", "sum",
                                         "count", "fold", "sort",   "sort_down", "partition"};
     return names[k];
 }

@@ -40,9 +40,9 @@ static void choose_faults(world *w)
         return;
     f->heavy = world_pick(&w->shape, 4) == 0;
     uint32_t most = f->heavy ? 150 : 50;
-    uint32_t *each[] = {&f->crash_before, &f->crash_during, &f->lost, &f->late, &f->doubled, &f->garbled, &f->zombie,
-                        &f->repeated, &f->throttled, &f->refused, &f->killed, &f->straggler, &f->user, &f->flip,
-                        &f->vanish};
+    uint32_t *each[] = {&f->crash_before, &f->crash_during, &f->lost,     &f->late,      &f->doubled,
+                        &f->garbled,      &f->zombie,       &f->repeated, &f->throttled, &f->refused,
+                        &f->killed,       &f->straggler,    &f->user,     &f->flip,      &f->vanish};
     for (size_t i = 0; i < sizeof each / sizeof *each; i++)
         *each[i] = rate(w, most);
     f->read = rate(w, most / 8); /* an attempt has many of these */
@@ -156,7 +156,7 @@ static bool hand_over(history *h, planned *p, sdf_error **err)
 static void submit(history *h, sim_job *j)
 {
     world *w = &h->w;
-    planner_action action = {.output = j->kind == JOB_COUNT ? PLAN_OUTPUT_COUNT
+    planner_action action = {.output = j->kind == JOB_COUNT  ? PLAN_OUTPUT_COUNT
                                        : j->kind == JOB_SAVE ? PLAN_OUTPUT_FILE
                                                              : PLAN_OUTPUT_RESULT,
                              .format = PLAN_FILE_TEXT,

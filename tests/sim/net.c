@@ -22,7 +22,7 @@ struct net {
     uint32_t under_way; /* scheduled events */
     uint64_t runs;
     sdf_worker *workers[WORKERS];
-    timebase clock;     /* the workers' */
+    timebase clock; /* the workers' */
     bool woken;
 };
 

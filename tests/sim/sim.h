@@ -17,20 +17,20 @@
 #include "store/store.h"
 #include "transport/transport.h"
 
-#define SIM_CONTEXT UINT64_C(0x51)
+#define SIM_CONTEXT     UINT64_C(0x51)
 #define SIM_SLOT_MEMORY (UINT64_C(4) << 20)
 
 /* What goes wrong, each in so many of 1000. */
 typedef struct sim_faults {
-    uint32_t crash_before, crash_during; /* of the worker */
+    uint32_t crash_before, crash_during;   /* of the worker */
     uint32_t lost, late, doubled, garbled; /* replies */
-    uint32_t zombie;    /* given up as lost, while the worker is yet to start */
-    uint32_t repeated;  /* the request is run twice */
-    uint32_t throttled, refused, killed; /* by the platform; killed: for memory */
+    uint32_t zombie;                       /* given up as lost, while the worker is yet to start */
+    uint32_t repeated;                     /* the request is run twice */
+    uint32_t throttled, refused, killed;   /* by the platform; killed: for memory */
     uint32_t straggler;
-    uint32_t user;      /* a function fails */
+    uint32_t user;                   /* a function fails */
     uint32_t read, write, slow_down; /* store operations of a worker */
-    uint32_t flip, vanish; /* committed objects */
+    uint32_t flip, vanish;           /* committed objects */
     bool heavy;
 } sim_faults;
 
@@ -50,12 +50,12 @@ typedef struct event {
 typedef struct world {
     uint64_t seed;
     bool trace;
-    rng chance;        /* of faults and delays */
-    rng shape;         /* of data, pipelines, settings */
+    rng chance; /* of faults and delays */
+    rng shape;  /* of data, pipelines, settings */
     sim_faults faults;
     int64_t now;
-    timebase clock;    /* the driver's */
-    event *events;     /* heap */
+    timebase clock; /* the driver's */
+    event *events;  /* heap */
     uint32_t event_count, event_room;
     uint64_t event_order;
     uint64_t injected; /* faults so far */
@@ -72,8 +72,8 @@ void world_schedule(world *w, int64_t at, event_kind kind, call *c);
 bool world_next(world *w, int64_t until, event *e); /* takes the first event that is due by then */
 void world_say(world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));   /* if traced */
 void world_wrong(world *w, const char *format, ...) __attribute__((format(printf, 2, 3))); /* a violation */
-bool world_fault(world *w, uint32_t in_1000, const char *what); /* injected, counted, told */
-uint32_t world_pick(rng *r, uint32_t bound);                    /* bound 0: 0 */
+bool world_fault(world *w, uint32_t in_1000, const char *what);                            /* injected, counted, told */
+uint32_t world_pick(rng *r, uint32_t bound);                                               /* bound 0: 0 */
 /* Memory that the simulator can't do without. */
 void *sim_alloc(size_t size);
 void *sim_grow(void *old, size_t size);
@@ -83,21 +83,21 @@ void *sim_grow(void *old, size_t size);
 /* One invocation of a worker. */
 struct call {
     uint64_t id;
-    uint64_t number;     /* of all runs of requests: differs where ids don't */
+    uint64_t number; /* of all runs of requests: differs where ids don't */
     buf request, response;
-    int64_t deadline;    /* 0: none */
+    int64_t deadline; /* 0: none */
     uint32_t stage, task, leg;
-    int refs;            /* scheduled events */
-    int status;          /* what the answer says */
+    int refs;   /* scheduled events */
+    int status; /* what the answer says */
     bool answered, cancelled, forgotten;
-    uint32_t runs_left;  /* answers come from the last one */
+    uint32_t runs_left;   /* answers come from the last one */
     int64_t answer_after; /* ms after the run's end */
-    bool answers;        /* a run's end schedules the answer */
+    bool answers;         /* a run's end schedules the answer */
     bool twice;
     /* while it runs */
-    int64_t local;       /* its clock */
+    int64_t local;             /* its clock */
     int64_t tick_us, local_us; /* each look at the clock takes so long */
-    uint32_t dies_in;    /* store operations; NONE_YET: it does not */
+    uint32_t dies_in;          /* store operations; NONE_YET: it does not */
     bool dead, user_fails;
     uint32_t throttles;
 };
@@ -115,7 +115,7 @@ void net_free(struct net *n);
 struct disk *disk_new(world *w);
 store *disk_store(struct disk *d);
 void disk_protect(struct disk *d, uint32_t stage); /* its objects don't rot: nobody could make them again */
-void disk_undo_future(struct disk *d); /* workers were stopped before they got there */
+void disk_undo_future(struct disk *d);             /* workers were stopped before they got there */
 /* Objects under the context that are no plans; all: those too. Tells and counts them. */
 uint32_t disk_leftovers(struct disk *d, bool all);
 void disk_free(struct disk *d);
@@ -141,14 +141,14 @@ int rec_compare_keys(const rec *a, const rec *b); /* byte order */
 int rec_compare(const void *a, const void *b);    /* key, then value; for qsort */
 
 typedef enum step_kind {
-    STEP_SHIFT,     /* map: another key */
-    STEP_ODD,       /* filter */
-    STEP_EXPAND,    /* flat_map: none, one or two records for one */
-    STEP_FLAKY,     /* map: the same, but it fails when told to */
-    STEP_UNSTABLE,  /* map: the value says which run of which task made it */
-    STEP_SUM,       /* reduce_by_key */
-    STEP_COUNT,     /* aggregate_by_key */
-    STEP_FOLD,      /* map_groups */
+    STEP_SHIFT,    /* map: another key */
+    STEP_ODD,      /* filter */
+    STEP_EXPAND,   /* flat_map: none, one or two records for one */
+    STEP_FLAKY,    /* map: the same, but it fails when told to */
+    STEP_UNSTABLE, /* map: the value says which run of which task made it */
+    STEP_SUM,      /* reduce_by_key */
+    STEP_COUNT,    /* aggregate_by_key */
+    STEP_FOLD,     /* map_groups */
     STEP_SORT,
     STEP_SORT_DOWN,
     STEP_PARTITION,
@@ -161,7 +161,7 @@ typedef enum source_kind { SOURCE_MEMORY, SOURCE_TEXT, SOURCE_BINARY } source_ki
 
 typedef struct pipeline {
     source_kind source;
-    recs input;            /* what the source yields, as records (text: its words) */
+    recs input; /* what the source yields, as records (text: its words) */
     char uris[4096];
     uint64_t split_bytes;
     uint32_t source_partitions;

@@ -1,5 +1,6 @@
 /* The scheduler when memory runs out: each allocation of a small job fails in turn, and it says so and stays whole
- * enough to be freed. (The C library's allocator is replaced, which the sanitizers don't allow: nothing fails there.) */
+ * enough to be freed. (The C library's allocator is replaced, which the sanitizers don't allow: nothing fails there.)
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

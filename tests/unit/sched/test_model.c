@@ -14,13 +14,13 @@
 #include "base/timebase.h"
 #include "sched/sched.h"
 
-#define STAGES 7
-#define TASKS 8
-#define LEGS 4
+#define STAGES   7
+#define TASKS    8
+#define LEGS     4
 #define ATTEMPTS 20000
-#define JOBS 4
-#define LEASE 1000
-#define GRACE 100
+#define JOBS     4
+#define LEASE    1000
+#define GRACE    100
 
 typedef enum fate { WILL_COMMIT, WILL_FAIL, WILL_BE_REFUSED, WILL_BE_SILENT } fate;
 
@@ -29,14 +29,14 @@ typedef struct trial { /* an attempt, as the world knows it */
     int64_t launched, answers_at;
     fate fate;
     bool answered, twice, committed, refused, discarded, recorded, journaled, stopped;
-    bool object;        /* it has written something that is there */
-    bool zombie;        /* it writes (again) at the end of its lease */
+    bool object; /* it has written something that is there */
+    bool zombie; /* it writes (again) at the end of its lease */
     failure_class failure;
     uint64_t fingerprint, inputs;
     bool cut;
 } trial;
 
-typedef struct place { /* a leg */
+typedef struct place {              /* a leg */
     uint64_t visible, pending, old; /* attempts; old: visible before, being made again */
     uint64_t fingerprint;
     bool cut;
@@ -65,9 +65,9 @@ typedef struct world {
     } jobs[JOBS + 1];
     uint64_t records[ATTEMPTS / 10];
     uint32_t record_count;
-    uint64_t digest;       /* of all actions */
-    uint32_t journal;      /* in 1000: how soon records are answered */
-    uint32_t faults;       /* in 1000; 0 towards the end, so that it ends */
+    uint64_t digest;  /* of all actions */
+    uint32_t journal; /* in 1000: how soon records are answered */
+    uint32_t faults;  /* in 1000; 0 towards the end, so that it ends */
     bool deterministic;
 } world;
 
@@ -264,8 +264,17 @@ static void on_job_end(world *w, const sched_action *x)
 
 static void take(world *w, const sched_action *x)
 {
-    uint64_t fields[] = {x->kind,   x->job,    x->stage, x->task,  x->leg, x->attempt,
-                         x->record, x->number, x->rerun, (uint64_t)x->lease_ms, (uint64_t)x->at_ms,
+    uint64_t fields[] = {x->kind,
+                         x->job,
+                         x->stage,
+                         x->task,
+                         x->leg,
+                         x->attempt,
+                         x->record,
+                         x->number,
+                         x->rerun,
+                         (uint64_t)x->lease_ms,
+                         (uint64_t)x->at_ms,
                          (uint64_t)x->status};
     w->digest = hash_mix(w->digest, hash_xxh3(fields, sizeof fields));
     switch (x->kind) {
