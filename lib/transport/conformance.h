@@ -18,8 +18,8 @@ typedef struct bench_call {
     buf request;
     uint64_t id;
     unsigned answers;
-    int status;          /* of the first answer */
-    buf response;        /* of the first answer */
+    int status;   /* of the first answer */
+    buf response; /* of the first answer */
 } bench_call;
 
 /* A transport that was opened and started, and what it answered. */
@@ -28,12 +28,12 @@ typedef struct bench {
     store *store;
     transport *transport;
     sdf_transport_limits limits;
-    bench_call *calls;   /* call i has the id first_id + i */
+    bench_call *calls; /* call i has the id first_id + i */
     size_t count, answered;
     uint64_t first_id;
     pthread_t driver;
     bool polling, stopped;
-    char why[512];       /* what failed first; empty: nothing */
+    char why[512]; /* what failed first; empty: nothing */
 } bench;
 
 /* Notes what failed (the first counts); returns false. */

@@ -60,7 +60,8 @@ static void bench_done(void *host, const sdf_invocation_result *r)
         bench_fail(b, "no memory");
     if (r->status > 0 || r->status < -1000)
         bench_fail(b, "id %" PRIu64 " was answered with %d, which is no status", r->id, r->status);
-    if (c->status != SDF_OK && buf_append(&c->response, r->message ? r->message : "", r->message ? strlen(r->message) : 0))
+    if (c->status != SDF_OK &&
+        buf_append(&c->response, r->message ? r->message : "", r->message ? strlen(r->message) : 0))
         bench_fail(b, "no memory");
     buf_free(&c->request); /* from here on the transport must not read it */
 }
@@ -231,13 +232,13 @@ bool bench_check_echo(bench *b, size_t i, const char *echo, uint64_t bytes)
     if (rc)
         return bench_failed_call(b, "the reply to a probe", rc, err);
     size_t n = strlen(echo);
-    bool good = r.failure == FAILURE_NONE && r.attempt == c->id && r.probe.size == n + bytes &&
-                !memcmp(r.probe.data, echo, n);
+    bool good =
+        r.failure == FAILURE_NONE && r.attempt == c->id && r.probe.size == n + bytes && !memcmp(r.probe.data, echo, n);
     for (size_t k = n; good && k < r.probe.size; k++)
         good = ((const char *)r.probe.data)[k] == 0;
     if (!good)
-        bench_fail(b, "a probe's reply has failure %d, attempt %" PRIu64 " and %zu bytes: %s", (int)r.failure, r.attempt,
-                   r.probe.size, sdf_error_message(r.error));
+        bench_fail(b, "a probe's reply has failure %d, attempt %" PRIu64 " and %zu bytes: %s", (int)r.failure,
+                   r.attempt, r.probe.size, sdf_error_message(r.error));
     task_reply_clear(&r);
     return good;
 }

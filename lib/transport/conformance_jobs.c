@@ -16,7 +16,7 @@
 #include "transport/transport.h"
 
 #define PARTITIONS 4
-#define NUMBERS 400
+#define NUMBERS    400
 
 /* ---- the functions ---- */
 
@@ -52,8 +52,10 @@ SDF_API int sdf_transport_conformance_register(sdf_error **err)
     static const struct {
         const char *name;
         sdf_map_fn map;
-    } functions[] = {
-        {"conformance.twice", twice}, {"conformance.fail", fail}, {"conformance.crash", crash}, {"conformance.hang", hang}};
+    } functions[] = {{"conformance.twice", twice},
+                     {"conformance.fail", fail},
+                     {"conformance.crash", crash},
+                     {"conformance.hang", hang}};
     for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
         sdf_function f;
         sdf_function_init(&f);
@@ -158,7 +160,8 @@ static sdf_error *run_bad_job(job_case *c, const char *function)
     if (rc == SDF_OK)
         say(c, "a job of %s succeeded", function);
     else if (rc != sdf_error_code(err))
-        say(c, "the action returned %s and its error says %s", sdf_status_name(rc), sdf_status_name(sdf_error_code(err)));
+        say(c, "the action returned %s and its error says %s", sdf_status_name(rc),
+            sdf_status_name(sdf_error_code(err)));
     return err;
 }
 

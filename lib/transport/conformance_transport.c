@@ -14,7 +14,7 @@
 #include "transport/conformance.h"
 #include "transport/conformance_functions.h"
 
-#define SLOW_MS 10000 /* a probe that sleeps so long has not ended by itself when a case is over */
+#define SLOW_MS   10000 /* a probe that sleeps so long has not ended by itself when a case is over */
 #define BIG_BYTES (UINT64_C(8) << 20)
 
 static bool case_destroy_unstarted(bench *b)
@@ -183,8 +183,8 @@ static bool cancelled_or_done(bench *b, size_t i)
 
 static bool case_cancel(bench *b)
 {
-    if (!bench_open(b) || !bench_round(b, "warm") || !bench_calls(b, 1) || !bench_probe(b, 0, "cancelled", SLOW_MS, 0) ||
-        !bench_submit(b, 0, 0) || !bench_poll(b, 50))
+    if (!bench_open(b) || !bench_round(b, "warm") || !bench_calls(b, 1) ||
+        !bench_probe(b, 0, "cancelled", SLOW_MS, 0) || !bench_submit(b, 0, 0) || !bench_poll(b, 50))
         return false;
     b->transport->ops->cancel(b->transport->self, b->calls[0].id);
     b->transport->ops->cancel(b->transport->self, b->calls[0].id); /* twice is no worse */
@@ -309,7 +309,8 @@ static bool case_cut_request(bench *b)
     for (size_t size = 0; ok && size < whole.size; size += 1 + size / 4) {
         ok = garbage_call(b, whole.data, size);
         if (ok && bench_failure(b, 0) == FAILURE_NONE)
-            ok = bench_fail(b, "the first %zu of a request's %zu bytes were answered as if it were whole", size, whole.size);
+            ok = bench_fail(b, "the first %zu of a request's %zu bytes were answered as if it were whole", size,
+                            whole.size);
     }
     buf_free(&whole);
     return ok && bench_round(b, "after");

@@ -24,7 +24,7 @@
 #include "transport/transport.h"
 
 #define REORDER_US 50000
-#define COPIES 2
+#define COPIES     2
 
 /* One invocation of the driver's, until it is answered and the wrapped transport has answered every copy of it. */
 typedef struct held {
@@ -35,9 +35,9 @@ typedef struct held {
     int64_t deadline_us;    /* monotonic; INT64_MAX: none */
     int64_t delay_us;       /* fates, drawn at submit */
     bool lose, crash, reorder;
-    bool answered;          /* the driver has its answer */
-    bool waits_for_later;   /* reordered: handed over after the next one */
-    int64_t answer_us;      /* when to hand over what is below; INT64_MAX: not decided yet */
+    bool answered;                /* the driver has its answer */
+    bool waits_for_later;         /* reordered: handed over after the next one */
+    int64_t answer_us;            /* when to hand over what is below; INT64_MAX: not decided yet */
     sdf_invocation_result result; /* its pointers are into the next three */
     buf response;
     char *message, *log;
@@ -68,7 +68,7 @@ static const option_spec fault_options[] = {
     {"refuse", OPTION_UNIT, FIELD(refuse), NULL},
 };
 #define OPTION_COUNT (sizeof(fault_options) / sizeof(fault_options[0]))
-#define TIME_MAX_MS 3600000
+#define TIME_MAX_MS  3600000
 
 int fault_open(const char *rest, void *user, void **self, sdf_error **err)
 {

@@ -8,9 +8,9 @@
 #include "base/wire.h"
 
 #define READ_LEAST (16u << 10)
-#define READ_MOST (1u << 20)
-#define KEEP_MOST (1u << 20) /* a buffer larger than this is given back once it is empty */
-#define PARTS_MAX 4
+#define READ_MOST  (1u << 20)
+#define KEEP_MOST  (1u << 20) /* a buffer larger than this is given back once it is empty */
+#define PARTS_MAX  4
 
 static size_t frame_size(const frame_reader *r)
 {

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 
 #define FRAME_HEADER 8
-#define FRAME_MAX (256u << 20) /* payload bytes; a longer frame is refused before it is read */
+#define FRAME_MAX    (256u << 20) /* payload bytes; a longer frame is refused before it is read */
 
 typedef struct frame {
     uint8_t type, flags;

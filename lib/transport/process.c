@@ -14,9 +14,9 @@
 #include "transport/process_place.h"
 #include "transport/transport.h"
 
-#define LIVENESS_MS 1000 /* a dead worker's socket may be held open by a process it forked: look at the pids too */
-#define REAP_MS 50
-#define STOP_IDLE_US 1000000 /* idle workers end by themselves; later they are killed */
+#define LIVENESS_MS    1000 /* a dead worker's socket may be held open by a process it forked: look at the pids too */
+#define REAP_MS        50
+#define STOP_IDLE_US   1000000 /* idle workers end by themselves; later they are killed */
 #define STOP_KILLED_US 2000000
 
 typedef struct process_transport {

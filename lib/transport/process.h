@@ -21,12 +21,12 @@
 
 #include "transport/frame.h"
 
-#define PROCESS_ENV "_SDF_WORKER" /* "SOCKET:TOKEN" in a worker's environment; it removes it at once */
-#define PROCESS_SOCKET 3          /* the socket's number there */
-#define PROCESS_TOKEN 33          /* 32 hex digits and a NUL */
-#define PROCESS_MAGIC 0x57464453u /* "SDFW" */
+#define PROCESS_ENV          "_SDF_WORKER" /* "SOCKET:TOKEN" in a worker's environment; it removes it at once */
+#define PROCESS_SOCKET       3             /* the socket's number there */
+#define PROCESS_TOKEN        33            /* 32 hex digits and a NUL */
+#define PROCESS_MAGIC        0x57464453u   /* "SDFW" */
 #define PROCESS_WIRE_VERSION 1
-#define PROCESS_TEXT_MAX (4u << 20) /* of any text in a frame: descriptions of large programs are the longest */
+#define PROCESS_TEXT_MAX     (4u << 20) /* of any text in a frame: descriptions of large programs are the longest */
 
 enum { FRAME_HELLO = 1, FRAME_WELCOME, FRAME_DESCRIBE, FRAME_DESCRIPTION, FRAME_REQUEST, FRAME_REPLY, FRAME_FAILED };
 #define FRAME_RETIRE 1 /* flag of REPLY and FAILED: this worker ends now, by its own wish */
@@ -50,8 +50,9 @@ typedef struct process_log {
 void log_open(process_log *l, int fd, bool forward);
 /* Takes what is there, a bounded amount; false: no more will come. */
 bool log_read(process_log *l);
-void log_close(process_log *l); /* forwards what is left; the tail stays */
-void log_clear(process_log *l); /* forgets the tail */
+void log_close(process_log *l);                              /* forwards what is left; the tail stays */
+void log_clear(process_log *l);                              /* forgets the tail */
+void log_copy_tail(process_log *l, const process_log *from); /* where another worker's words are the reason */
 /* The last bytes, at most LOG_TAIL, as text. */
 void log_tail(const process_log *l, char text[LOG_TAIL + 1]);
 
@@ -77,7 +78,8 @@ typedef struct process_spawned {
 int process_spawn(const process_options *o, process_spawned *p, sdf_error **err);
 /* Kills it and what it started, unless the pid may no longer be ours. Does not wait. */
 void process_kill(pid_t pid);
-/* True: it has ended and is reaped (by us or by the host). `text` then says how, as "was killed by signal 9 (Killed)". */
+/* True: it has ended and is reaped (by us or by the host). `text` then says how, as "was killed by signal 9 (Killed)".
+ */
 bool process_reap(pid_t pid, char *text, size_t size);
 /* True: it runs still, as far as can be told. Reaps nothing. */
 bool process_alive(pid_t pid);

@@ -24,8 +24,8 @@
 
 #define MEMORY_SLACK (UINT64_C(64) << 20) /* above the budget, before a worker asks to be replaced */
 #define MEMORY_TASKS 64                   /* memory is looked at every so many tasks, */
-#define MEMORY_US 100000                  /* and after one that took so long */
-#define WATCH_MS 100
+#define MEMORY_US    100000               /* and after one that took so long */
+#define WATCH_MS     100
 
 typedef struct child {
     int socket;
@@ -235,8 +235,8 @@ static int run(child *c, uint64_t id, int64_t deadline_ms, const sdf_slice *requ
     int sent = rc ? send_failure(c, id, rc, sdf_error_message(err)) : send_answer(c, id, SDF_OK, response);
     if (sent == EMSGSIZE) {
         char message[128];
-        snprintf(message, sizeof(message), "the reply of %zu bytes is too long for process: (%u at most)", response.size,
-                 FRAME_MAX);
+        snprintf(message, sizeof(message), "the reply of %zu bytes is too long for process: (%u at most)",
+                 response.size, FRAME_MAX);
         sent = send_failure(c, id, SDF_E_LIMIT, message);
     }
     sdf_error_free(err);

@@ -101,6 +101,12 @@ void log_clear(process_log *l)
     l->tail_size = 0;
 }
 
+void log_copy_tail(process_log *l, const process_log *from)
+{
+    memcpy(l->tail, from->tail, from->tail_size);
+    l->tail_size = from->tail_size;
+}
+
 void log_tail(const process_log *l, char text[LOG_TAIL + 1])
 {
     size_t size = l->tail_size < LOG_TAIL ? l->tail_size : LOG_TAIL;

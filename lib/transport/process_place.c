@@ -15,7 +15,7 @@
 #include "base/wire.h"
 #include "spec/registry.h"
 
-#define END_WAIT_US 100000 /* from the end of its socket to the end of a process there are microseconds */
+#define END_WAIT_US   100000 /* from the end of its socket to the end of a process there are microseconds */
 #define NO_HELLO_HINT "does main() call sdf_worker_requested() before anything else?"
 
 void graveyard_visit(graveyard *g)
@@ -155,8 +155,11 @@ static void pool_broken(process_pool *pool, const place *cause, int status, cons
         place *p = &pool->places[i];
         if (p->process == PROCESS_STARTING && p != cause)
             place_kill(p);
-        if (p->job == JOB_WAITING)
+        if (p->job == JOB_WAITING) {
             place_answer(p, status, "%s; %s", message, hint);
+            if (p != cause)
+                log_copy_tail(&p->log, &cause->log);
+        }
     }
 }
 
@@ -229,7 +232,8 @@ static void read_hello(place *p, const frame *f)
         lost(p, "said something else than hello");
     } else if (failure[0]) {
         char message[MESSAGE_MAX];
-        snprintf(message, sizeof(message), "worker process %d could not register its functions: %s", (int)p->pid, failure);
+        snprintf(message, sizeof(message), "worker process %d could not register its functions: %s", (int)p->pid,
+                 failure);
         place_kill(p);
         pool_broken(p->pool, p, SDF_E_PROGRAM, message, "check what SDF_REGISTER or sdf_register is given");
     } else if (!strcmp(program, p->pool->program_id)) {
@@ -407,14 +411,14 @@ void place_check_time(place *p, int64_t now_us)
             place_answer(p, SDF_E_TIMEOUT, "worker process %d ran past its %lld ms and was killed", (int)p->pid,
                          (long long)p->deadline.allowed_ms);
         } else {
-            place_answer(p, SDF_E_TIMEOUT, "worker process %d was not ready within the %lld ms of its task", (int)p->pid,
-                         (long long)p->deadline.allowed_ms);
+            place_answer(p, SDF_E_TIMEOUT, "worker process %d was not ready within the %lld ms of its task",
+                         (int)p->pid, (long long)p->deadline.allowed_ms);
         }
     }
     if (p->process == PROCESS_STARTING && p->hello_by_us <= now_us) {
         char message[MESSAGE_MAX];
-        snprintf(message, sizeof(message), "worker process %d did not say hello within %d s and was killed", (int)p->pid,
-                 HELLO_TIMEOUT_US / 1000000);
+        snprintf(message, sizeof(message), "worker process %d did not say hello within %d s and was killed",
+                 (int)p->pid, HELLO_TIMEOUT_US / 1000000);
         place_kill(p);
         pool_broken(p->pool, p, SDF_E_PROGRAM, message, NO_HELLO_HINT);
     }

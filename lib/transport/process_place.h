@@ -9,9 +9,9 @@
 #include "transport/process.h"
 #include "transport/schemes.h"
 
-#define START_TRIES 3              /* workers in a row that may die before their hello */
+#define START_TRIES      3 /* workers in a row that may die before their hello */
 #define HELLO_TIMEOUT_US 10000000
-#define MESSAGE_MAX 768
+#define MESSAGE_MAX      768
 
 typedef enum place_process { PROCESS_NONE, PROCESS_STARTING, PROCESS_READY } place_process;
 
@@ -31,18 +31,18 @@ typedef struct place {
     int64_t hello_by_us; /* STARTING */
     char token[PROCESS_TOKEN];
     frame_reader in;
-    buf control;         /* frames that go before any request */
+    buf control; /* frames that go before any request */
     size_t control_sent;
-    process_log log;     /* its tail outlives the process */
+    process_log log; /* its tail outlives the process */
 
     place_job job;
     uint64_t id;
-    sdf_slice request;   /* the caller's until answered */
+    sdf_slice request; /* the caller's until answered */
     uint8_t header[REQUEST_HEADER];
-    size_t sent;         /* of header and request together */
+    size_t sent; /* of header and request together */
     transport_deadline deadline;
     uint32_t cold;
-    int status;          /* ANSWERED */
+    int status; /* ANSWERED */
     char message[MESSAGE_MAX];
 } place;
 

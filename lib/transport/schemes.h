@@ -7,7 +7,8 @@
 #include <sdf/sys/transport.h>
 
 #define TRANSPORT_PLACES_MAX 1024 /* N of threads:N and process:N */
-#define TRANSPORT_GRACE_MS 50 /* a worker knows its deadline and may answer for itself; so long after it, it is given up */
+#define TRANSPORT_GRACE_MS                                                                                             \
+    50 /* a worker knows its deadline and may answer for itself; so long after it, it is given up */
 
 typedef struct transport_deadline {
     int64_t allowed_ms; /* as given; 0: none, as are those beyond some thousand years */

@@ -16,10 +16,10 @@
 typedef struct threads {
     pool *pool;
     sdf_transport_host host;
-    call *unanswered;      /* doubly linked by before and after */
-    call *spare;           /* calls to use again, with their buffers */
-    uint32_t count;        /* of the unanswered */
-    int64_t next_give_up;  /* no later than the first of theirs; INT64_MAX: none */
+    call *unanswered;     /* doubly linked by before and after */
+    call *spare;          /* calls to use again, with their buffers */
+    uint32_t count;       /* of the unanswered */
+    int64_t next_give_up; /* no later than the first of theirs; INT64_MAX: none */
     bool linger;
     bool started, stopped;
 } threads;
@@ -173,8 +173,9 @@ static void give_up(threads *t, call *c, call_list *out)
     answer->id = c->id;
     answer->refs = 1;
     answer->deadline = c->deadline;
-    answer_text(answer, status, c->cancelled ? "a cancelled task does not stop; its thread is left behind"
-                                             : "the task did not end in the time allowed; its thread is left behind");
+    answer_text(answer, status,
+                c->cancelled ? "a cancelled task does not stop; its thread is left behind"
+                             : "the task did not end in the time allowed; its thread is left behind");
     call_push(out, answer);
     __atomic_store_n(&c->runner->cancelled, 1, __ATOMIC_RELAXED);
     c->given_up = true;
@@ -203,7 +204,8 @@ static void give_up_overdue(threads *t, call_list *out)
     t->next_give_up = next;
 }
 
-/* Locks: p->lock. Threads for what is still queued after some were given up; where there can be none, those calls are lost. */
+/* Locks: p->lock. Threads for what is still queued after some were given up; where there can be none, those calls are
+ * lost. */
 static void replace_threads(threads *t, call_list *out)
 {
     pool *p = t->pool;

@@ -1,4 +1,5 @@
-/* The threads of threads: : each runs a worker of its own and takes calls from one queue. The driver's side is threads.c.
+/* The threads of threads: : each runs a worker of its own and takes calls from one queue. The driver's side is
+ * threads.c.
  *
  * One critical section per call: a thread that is done hands over its answer and takes the next call in one go, and
  * writes to the eventfd only if the driver sleeps. */

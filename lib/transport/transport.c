@@ -12,7 +12,7 @@
 #include "base/timebase.h"
 #include "transport/schemes.h"
 
-#define SCHEMES_MAX 64
+#define SCHEMES_MAX     64
 #define SCHEME_NAME_MAX 31
 
 typedef struct scheme {
@@ -187,8 +187,8 @@ int transport_parse_places(const char *what, const char *text, size_t size, uint
         return SDF_OK;
     }
     if (!num_parse_i64(text, size, &n) || n < 1 || n > TRANSPORT_PLACES_MAX) {
-        error_set(err, SDF_E_INVALID, "%s%.*s: the number of workers must be 1 to %d", what,
-                  size > 40 ? 40 : (int)size, text, TRANSPORT_PLACES_MAX);
+        error_set(err, SDF_E_INVALID, "%s%.*s: the number of workers must be 1 to %d", what, size > 40 ? 40 : (int)size,
+                  text, TRANSPORT_PLACES_MAX);
         error_hint(err, "write %s4, or only %s for one per core", what, what);
         return SDF_E_INVALID;
     }

@@ -84,8 +84,8 @@ static int inline_poll(void *self, int timeout_ms, sdf_error **err)
     /* It can't be interrupted, so a task that would run for long gets half a second. */
     int64_t latest = timebase_now(&timebase_real) + 500;
     if (!c.cancelled)
-        r.status = sdf_worker_invoke(t->worker, &c.request, c.deadline_ms && c.deadline_ms < latest ? c.deadline_ms : latest,
-                                     &r.response, &why);
+        r.status = sdf_worker_invoke(
+            t->worker, &c.request, c.deadline_ms && c.deadline_ms < latest ? c.deadline_ms : latest, &r.response, &why);
     r.message = sdf_error_message(why);
     t->host.done(t->host.host, &r);
     sdf_error_free(why);
@@ -152,13 +152,17 @@ static void run(void **state)
     assert_int_equal(failed, 0);
 }
 
-#define RUN(uri) {uri, run, NULL, NULL, (void *)(uintptr_t)uri}
+#define RUN(uri)                                                                                                       \
+    {                                                                                                                  \
+        uri, run, NULL, NULL, (void *)(uintptr_t)uri                                                                   \
+    }
 
 int main(void)
 {
     sdf_error *err = NULL;
     char folder[] = "/tmp/sdf-test-XXXXXX";
-    if (sdf_transport_conformance_register(&err) || sdf_transport_register("inline", &inline_ops, inline_open, NULL, &err)) {
+    if (sdf_transport_conformance_register(&err) ||
+        sdf_transport_register("inline", &inline_ops, inline_open, NULL, &err)) {
         fprintf(stderr, "%s\n", sdf_error_text(err));
         return 1;
     }
@@ -168,8 +172,13 @@ int main(void)
         return 1;
     snprintf(store_uri, sizeof(store_uri), "file:%s", folder);
     const struct CMUnitTest tests[] = {
-        RUN("threads:1"),         RUN("threads:4"),         RUN("process:1"), RUN("process:3?stderr=capture"),
-        RUN("fault:seed=7:threads:2"), RUN("fault:seed=7:process:2?stderr=capture"), RUN("inline:"),
+        RUN("threads:1"),
+        RUN("threads:4"),
+        RUN("process:1"),
+        RUN("process:3?stderr=capture"),
+        RUN("fault:seed=7:threads:2"),
+        RUN("fault:seed=7:process:2?stderr=capture"),
+        RUN("inline:"),
     };
     int rc = cmocka_run_group_tests_name("transport conformance", tests, NULL, NULL);
     rmdir(folder);

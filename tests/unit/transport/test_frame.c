@@ -92,7 +92,7 @@ static void test_cut_everywhere(void **state)
 /* A length that is claimed costs nothing, and one beyond the limit is refused. */
 static void test_claims(void **state)
 {
-    const uint8_t long_one[] = {0, 0, 0, 0x10, 1, 0, 0, 0};    /* 256 MiB: the most */
+    const uint8_t long_one[] = {0, 0, 0, 0x10, 1, 0, 0, 0}; /* 256 MiB: the most */
     const uint8_t too_long[] = {1, 0, 0, 0x10, 1, 0, 0, 0};
     const uint8_t no_type[] = {0, 0, 0, 0, 0, 0, 0, 0};
     const uint8_t reserved[] = {0, 0, 0, 0, 1, 0, 0, 1};
@@ -173,8 +173,8 @@ static void test_send_to_nobody(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_pieces), TEST(test_several_and_empty), TEST(test_cut_everywhere),
-                                       TEST(test_claims), TEST(test_noise),             TEST(test_big),
-                                       TEST(test_send_to_nobody)};
+    const struct CMUnitTest tests[] = {
+        TEST(test_pieces), TEST(test_several_and_empty), TEST(test_cut_everywhere), TEST(test_claims), TEST(test_noise),
+        TEST(test_big),    TEST(test_send_to_nobody)};
     return cmocka_run_group_tests_name("transport frames", tests, NULL, NULL);
 }

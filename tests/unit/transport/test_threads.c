@@ -189,8 +189,8 @@ static void test_hung_at_stop(void **state)
     set_gate(0);
     destroyed = 0;
     open_bench(&b, "threads:2");
-    good(&b, bench_calls(&b, 2) && hanging(&b, 0) && hanging(&b, 1) && bench_submit(&b, 0, 50) && bench_submit(&b, 1, 50) &&
-                 bench_wait(&b, 2, 5000));
+    good(&b, bench_calls(&b, 2) && hanging(&b, 0) && hanging(&b, 1) && bench_submit(&b, 0, 50) &&
+                 bench_submit(&b, 1, 50) && bench_wait(&b, 2, 5000));
     await(&waiting, 2);
     store_unref(b.store);
     int64_t start = bench_now_ms();
@@ -211,8 +211,9 @@ static void test_running_at_stop(void **state)
     set_gate(0);
     destroyed = 0;
     open_bench(&b, "threads:2");
-    good(&b, bench_calls(&b, 3) && hanging(&b, 0) && bench_probe(&b, 1, "x", 10000, 0) && bench_probe(&b, 2, "queued", 0, 0) &&
-                 bench_submit(&b, 0, 0) && bench_submit(&b, 1, 0) && bench_submit(&b, 2, 0));
+    good(&b, bench_calls(&b, 3) && hanging(&b, 0) && bench_probe(&b, 1, "x", 10000, 0) &&
+                 bench_probe(&b, 2, "queued", 0, 0) && bench_submit(&b, 0, 0) && bench_submit(&b, 1, 0) &&
+                 bench_submit(&b, 2, 0));
     await(&waiting, 1);
     store_unref(b.store);
     assert_int_equal(b.transport->ops->stop(b.transport->self), 1); /* the probe sees that it is cancelled */
@@ -385,11 +386,16 @@ int main(void)
     if (sdf_store_register("hang", &hang_ops, hang_open, NULL, NULL))
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hung_then_replaced),     cmocka_unit_test(test_hung_at_stop),
-        cmocka_unit_test(test_running_at_stop),        cmocka_unit_test(test_too_many_hung),
-        cmocka_unit_test(test_queue_behind_hung),      cmocka_unit_test(test_queue_limits),
-        cmocka_unit_test(test_cancel_hung),            cmocka_unit_test(test_lazy_threads),
-        cmocka_unit_test(test_wake_in_signal_handler), cmocka_unit_test(test_signals_stay_with_host),
+        cmocka_unit_test(test_hung_then_replaced),
+        cmocka_unit_test(test_hung_at_stop),
+        cmocka_unit_test(test_running_at_stop),
+        cmocka_unit_test(test_too_many_hung),
+        cmocka_unit_test(test_queue_behind_hung),
+        cmocka_unit_test(test_queue_limits),
+        cmocka_unit_test(test_cancel_hung),
+        cmocka_unit_test(test_lazy_threads),
+        cmocka_unit_test(test_wake_in_signal_handler),
+        cmocka_unit_test(test_signals_stay_with_host),
     };
     return cmocka_run_group_tests_name("transport threads", tests, NULL, NULL);
 }

@@ -30,13 +30,36 @@ static void refused(const char *uri, int code, const char *text)
 
 static void test_bad_uris(void **state)
 {
-    const char *bad[] = {NULL,         "",           "threads",     ":",           ":4",           "threads:0",
-                         "threads:-1", "threads:1025", "threads:x", "threads:4x",  "threads: 4",   "threads:99999999999999999999",
-                         "process:0",  "process:1025", "process:2?x", "process:2?a=b", "process:2?stderr=loud",
-                         "process:1?command=", "process:1?command=%", "process:1?command=%2", "process:1?command=a%zz",
-                         "process:1?command=a%00", "process:1?command=a&command=b", "process:1?command=   ",
-                         "fault:", "fault:seed=1", "fault:lose=2:threads:1", "fault:seed=1,seed=2:threads:1",
-                         "fault:los=0.5:threads:1", "fault:delay_ms=99999999:threads:1"};
+    const char *bad[] = {NULL,
+                         "",
+                         "threads",
+                         ":",
+                         ":4",
+                         "threads:0",
+                         "threads:-1",
+                         "threads:1025",
+                         "threads:x",
+                         "threads:4x",
+                         "threads: 4",
+                         "threads:99999999999999999999",
+                         "process:0",
+                         "process:1025",
+                         "process:2?x",
+                         "process:2?a=b",
+                         "process:2?stderr=loud",
+                         "process:1?command=",
+                         "process:1?command=%",
+                         "process:1?command=%2",
+                         "process:1?command=a%zz",
+                         "process:1?command=a%00",
+                         "process:1?command=a&command=b",
+                         "process:1?command=   ",
+                         "fault:",
+                         "fault:seed=1",
+                         "fault:lose=2:threads:1",
+                         "fault:seed=1,seed=2:threads:1",
+                         "fault:los=0.5:threads:1",
+                         "fault:delay_ms=99999999:threads:1"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         refused(bad[i], SDF_E_INVALID, NULL);
     refused("thread:4", SDF_E_INVALID, "threads");
@@ -136,8 +159,9 @@ static void count_destroy(void *self)
 {
     destroyed++;
 }
-static const sdf_transport_ops good = {sizeof(good), SDF_TRANSPORT_VERSION, no_limits, no_start, no_submit,
-                                       no_poll,      no_wake,               no_cancel, no_stop,  count_destroy};
+static const sdf_transport_ops good = {
+    sizeof(good), SDF_TRANSPORT_VERSION, no_limits, no_start, no_submit, no_poll, no_wake, no_cancel,
+    no_stop,      count_destroy};
 
 static int open_silently_failing(const char *rest, void *user, void **self, sdf_error **err)
 {
@@ -213,8 +237,9 @@ static void test_no_worker(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_uris),        cmocka_unit_test(test_long_uri),      cmocka_unit_test(test_good_uris),
-        cmocka_unit_test(test_command_words),   cmocka_unit_test(test_register_checks), cmocka_unit_test(test_register_many),
+        cmocka_unit_test(test_bad_uris),        cmocka_unit_test(test_long_uri),
+        cmocka_unit_test(test_good_uris),       cmocka_unit_test(test_command_words),
+        cmocka_unit_test(test_register_checks), cmocka_unit_test(test_register_many),
         cmocka_unit_test(test_no_worker),
     };
     return cmocka_run_group_tests_name("transport", tests, NULL, NULL);
