@@ -199,7 +199,8 @@ int task_run_probe(sdf_worker *w, task_run *t, int64_t deadline_ms, sdf_error **
     if (buf_reserve(&t->extra, q->probe_echo.size + q->probe_bytes) ||
         buf_append(&t->extra, q->probe_echo.data, q->probe_echo.size))
         return error_no_memory(err);
-    memset(t->extra.data + t->extra.size, 0, q->probe_bytes);
+    if (q->probe_bytes)
+        memset(t->extra.data + t->extra.size, 0, q->probe_bytes);
     t->extra.size += q->probe_bytes;
     t->reply.probe = buf_slice(&t->extra);
     return SDF_OK;
