@@ -25,26 +25,27 @@ typedef struct fold_input {
 
 /* ---- results ---- */
 
+/* The batches don't lie on the stack: a function may emit views of them, and views of the stack are refused. */
 static int emit_plain(fold_input *in, sdf_error **err)
 {
     hashtable *t = &in->fold.table;
     table_slot *slots[SDF_BATCH_MAX];
-    fold_columns columns;
-    for (uint64_t i = 0; i < t->capacity;) {
+    fold_columns *columns = malloc(sizeof *columns);
+    int rc = columns ? SDF_OK : error_no_memory(err);
+    for (uint64_t i = 0; i < t->capacity && !rc;) {
         sdf_batch batch = {0};
         for (; i < t->capacity && batch.count < SDF_BATCH_MAX; i++)
             if (t->slots[i].length1)
                 slots[batch.count++] = &t->slots[i];
         if (!batch.count)
             break;
-        fold_fill(&in->fold, slots, batch.count, &columns);
-        batch.key = columns.key;
-        batch.value = columns.value;
-        int rc = op_push(in->first, &batch, err);
-        if (rc)
-            return rc;
+        fold_fill(&in->fold, slots, batch.count, columns);
+        batch.key = columns->key;
+        batch.value = columns->value;
+        rc = op_push(in->first, &batch, err);
     }
-    return SDF_OK;
+    free(columns);
+    return rc;
 }
 
 static int emit_result(fold_input *in, table_slot *s, sdf_error **err)
