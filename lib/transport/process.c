@@ -21,8 +21,11 @@
 
 typedef struct process_transport {
     process_pool pool;
-    struct pollfd *fds; /* the eventfd, then socket and log of each place */
-    int64_t look_us;    /* when to look at the pids next */
+    struct pollfd *fds; /* the eventfd, then socket and log of each place that has a worker: the system refuses a
+                         * list longer than the limit of open files, even where entries are empty */
+    place **owners;     /* of fds[1 + 2 * i] and the next */
+    uint32_t owner_count;
+    int64_t look_us; /* when to look at the pids next */
 } process_transport;
 
 static void pool_clear(process_pool *pool)
@@ -72,9 +75,12 @@ int process_open(const char *rest, void *user, void **self, sdf_error **err)
     rc = pool_init(&t->pool, err);
     if (!rc) {
         t->fds = calloc(1 + 2 * (size_t)t->pool.options.places, sizeof(*t->fds));
-        rc = t->fds ? SDF_OK : error_no_memory(err);
+        t->owners = calloc(t->pool.options.places, sizeof(*t->owners));
+        rc = t->fds && t->owners ? SDF_OK : error_no_memory(err);
     }
     if (rc) {
+        free(t->fds);
+        free(t->owners);
         pool_clear(&t->pool);
         free(t);
         return rc;
@@ -86,12 +92,11 @@ int process_open(const char *rest, void *user, void **self, sdf_error **err)
 static int process_limits(void *self, sdf_transport_limits *limits, sdf_error **err)
 {
     const process_transport *t = self;
-    *limits = (sdf_transport_limits){.struct_size = sizeof(*limits),
-                                     .scope = SDF_SCOPE_HOST,
-                                     .concurrency = t->pool.options.places,
-                                     .slots_per_process = 1,
-                                     .max_request = FRAME_MAX - REQUEST_HEADER,
-                                     .max_response = FRAME_MAX - REQUEST_HEADER};
+    limits->scope = SDF_SCOPE_HOST;
+    limits->concurrency = t->pool.options.places;
+    limits->slots_per_process = 1;
+    limits->max_request = limits->max_response = FRAME_MAX - REQUEST_HEADER;
+    limits->max_duration_ms = 0;
     return SDF_OK;
 }
 
@@ -126,6 +131,22 @@ static place *find_place(process_pool *pool)
     return best;
 }
 
+/* The system may have room for fewer workers than were asked for: then those there are do the work. */
+static int could_not_start(process_pool *pool, sdf_error *why, sdf_error **err)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < pool->options.places && !any; i++)
+        any = pool->places[i].process == PROCESS_READY;
+    if (!any)
+        return error_move(err, &why);
+    if (!pool->warned_few && pool->host.warn)
+        pool->host.warn(pool->host.host, sdf_error_message(why));
+    pool->warned_few = true;
+    int rc = error_set(err, SDF_E_BUSY, "%s", sdf_error_message(why));
+    sdf_error_free(why);
+    return rc;
+}
+
 static int process_submit(void *self, uint64_t id, const sdf_slice *request, int64_t deadline_ms, sdf_error **err)
 {
     process_pool *pool = &((process_transport *)self)->pool;
@@ -141,9 +162,10 @@ static int process_submit(void *self, uint64_t id, const sdf_slice *request, int
     if (!p)
         return error_set(err, SDF_E_BUSY, "all %u worker processes have a task", pool->options.places);
     if (p->process == PROCESS_NONE) {
-        int rc = place_spawn(p, err);
+        sdf_error *why = NULL;
+        int rc = place_spawn(p, &why);
         if (rc)
-            return rc;
+            return could_not_start(pool, why, err);
     }
     place_begin(p, id, request, deadline_ms);
     return SDF_OK;
@@ -162,17 +184,21 @@ static int64_t prepare(process_transport *t)
     int64_t until = t->pool.dead.count ? timebase_monotonic_us() + REAP_MS * 1000 : INT64_MAX;
     bool running = false;
     t->fds[0] = (struct pollfd){t->pool.event, POLLIN, 0};
+    t->owner_count = 0;
     for (uint32_t i = 0; i < t->pool.options.places; i++) {
-        const place *p = &t->pool.places[i];
-        struct pollfd *fd = &t->fds[1 + 2 * i];
-        /* The socket first: where a reply is seen, what the worker printed before it is seen then too. */
-        fd[0] = (struct pollfd){p->socket, place_has_output(p) ? POLLIN | POLLOUT : POLLIN, 0};
-        fd[1] = (struct pollfd){p->log.fd, POLLIN, 0};
-        if (p->process == PROCESS_STARTING)
-            until = earlier(until, p->hello_by_us);
+        place *p = &t->pool.places[i];
         if (p->deadline.give_up_us && (p->job == JOB_SENT || p->job == JOB_WAITING))
             until = earlier(until, p->deadline.give_up_us);
+        if (p->process == PROCESS_NONE)
+            continue;
+        if (p->process == PROCESS_STARTING)
+            until = earlier(until, p->hello_by_us);
         running = running || p->job == JOB_SENT;
+        /* The socket first: where a reply is seen, what the worker printed before it is seen then too. */
+        struct pollfd *fd = &t->fds[1 + 2 * t->owner_count];
+        fd[0] = (struct pollfd){p->socket, place_has_output(p) ? POLLIN | POLLOUT : POLLIN, 0};
+        fd[1] = (struct pollfd){p->log.fd, POLLIN, 0};
+        t->owners[t->owner_count++] = p;
     }
     return running ? earlier(until, t->look_us) : until;
 }
@@ -189,8 +215,8 @@ static int wait_ms(int64_t until_us, int timeout_ms)
 
 static void serve(process_transport *t)
 {
-    for (uint32_t i = 0; i < t->pool.options.places; i++) {
-        place *p = &t->pool.places[i];
+    for (uint32_t i = 0; i < t->owner_count; i++) {
+        place *p = t->owners[i];
         const struct pollfd *fd = &t->fds[1 + 2 * i];
         /* A place whose worker changed meanwhile (an answer's callback may do that) waits for the next turn. */
         if (fd[1].revents && p->log.fd == fd[1].fd && !log_read(&p->log))
@@ -237,7 +263,7 @@ static int process_poll(void *self, int timeout_ms, sdf_error **err)
     if (deliver(pool))
         timeout_ms = 0;
     int64_t until = prepare(t);
-    if (poll(t->fds, 1 + 2 * (nfds_t)pool->options.places, wait_ms(until, timeout_ms)) < 0) {
+    if (poll(t->fds, 1 + 2 * (nfds_t)t->owner_count, wait_ms(until, timeout_ms)) < 0) {
         if (errno == EINTR || errno == EAGAIN)
             return SDF_OK;
         return error_errno(err, errno, "process: could not wait for the workers");
@@ -353,6 +379,7 @@ static void process_destroy(void *self)
         process_stop(t);
     pool_clear(&t->pool);
     free(t->fds);
+    free(t->owners);
     free(t);
 }
 

@@ -61,6 +61,7 @@ typedef struct process_pool {
     unsigned failed_starts; /* in a row */
     sdf_error *broken;      /* set: no worker of this program will do; every submit says so */
     int event;              /* eventfd */
+    bool warned_few;        /* the host knows that fewer workers run than it asked for */
     bool started, stopped;
 } process_pool;
 

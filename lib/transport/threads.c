@@ -47,10 +47,10 @@ int threads_open(const char *rest, void *user, void **self, sdf_error **err)
 static int threads_limits(void *self, sdf_transport_limits *limits, sdf_error **err)
 {
     const threads *t = self;
-    *limits = (sdf_transport_limits){.struct_size = sizeof(*limits),
-                                     .scope = SDF_SCOPE_PROCESS,
-                                     .concurrency = t->pool->places,
-                                     .slots_per_process = t->pool->places};
+    limits->scope = SDF_SCOPE_PROCESS;
+    limits->concurrency = limits->slots_per_process = t->pool->places;
+    limits->max_request = limits->max_response = 0;
+    limits->max_duration_ms = 0;
     return SDF_OK;
 }
 

@@ -60,11 +60,13 @@ typedef struct sdf_transport_ops {
     uint32_t version; /* SDF_TRANSPORT_VERSION */
 
     /* ---- mandatory ---- */
-    int (*limits)(void *self, sdf_transport_limits *limits, sdf_error **err); /* before and after start */
+    /* Fills in every field but struct_size. Called before and after start. */
+    int (*limits)(void *self, sdf_transport_limits *limits, sdf_error **err);
     int (*start)(void *self, const sdf_transport_host *host, sdf_error **err);
-    /* Begins an invocation; never blocks for long. `request` is copied or kept: it stays
-     * valid until the invocation is answered. deadline_ms: milliseconds from now after which the worker
-     * must be given up (answer SDF_E_TIMEOUT, end what can be ended); 0: none.
+    /* Begins an invocation; never blocks for long. More than `concurrency` may be taken and wait for a place, each
+     * within its own deadline. `request` is copied or kept: it stays valid until the invocation is answered.
+     * deadline_ms: milliseconds from now after which the worker must be given up (answer SDF_E_TIMEOUT, end what can
+     * be ended; a worker that answers in time for itself is fine too); 0: none.
      * An error here means it was not begun; SDF_E_BUSY: no free place, try later. */
     int (*submit)(void *self, uint64_t id, const sdf_slice *request, int64_t deadline_ms, sdf_error **err);
     /* Waits up to timeout_ms (-1: for ever) for something to happen, and hands over the
@@ -75,7 +77,8 @@ typedef struct sdf_transport_ops {
     /* Best effort; the answer still comes. */
     void (*cancel)(void *self, uint64_t id);
     /* Ends all workers; unanswered invocations are forgotten; `done` is not called again. Called at most
-     * once, only after a start. Returns the number of workers that could not be ended (a hung thread). */
+     * once, only after a start. Returns the number of workers that could not be ended: a thread that hangs
+     * in a function can't be, and what it stands on is then kept for as long as it lives. */
     int (*stop)(void *self);
     /* Frees the transport; called exactly once. */
     void (*destroy)(void *self);

@@ -46,8 +46,10 @@ static int inline_open(const char *rest, void *user, void **self, sdf_error **er
 
 static int inline_limits(void *self, sdf_transport_limits *limits, sdf_error **err)
 {
-    *limits = (sdf_transport_limits){
-        .struct_size = sizeof(*limits), .scope = SDF_SCOPE_PROCESS, .concurrency = 1, .slots_per_process = 1};
+    limits->scope = SDF_SCOPE_PROCESS;
+    limits->concurrency = limits->slots_per_process = 1;
+    limits->max_request = limits->max_response = 0;
+    limits->max_duration_ms = 0;
     return SDF_OK;
 }
 

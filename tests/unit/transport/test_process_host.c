@@ -1,6 +1,8 @@
 /* process: in hosts that ignore SIGCHLD, reap everything, have closed descriptors, or die. */
 #include "process_bench.h"
 
+#include <sys/resource.h>
+
 static void test_sigchld_ignored(void **state)
 {
     char text[2000];
@@ -148,6 +150,29 @@ static void test_driver_dies(void **state)
     close(ends[1]);
 }
 
+/* The limit of open files leaves room for one worker: it does all the work. */
+static void test_few_descriptors(void **state)
+{
+    bench b;
+    struct rlimit before, few;
+    open_bench(&b, "process:8?stderr=capture");
+    good(&b, bench_round(&b, "the first"));
+    getrlimit(RLIMIT_NOFILE, &before);
+    few = before;
+    few.rlim_cur = (rlim_t)open("/dev/null", O_RDONLY) + 2;
+    close((int)few.rlim_cur - 2);
+    setrlimit(RLIMIT_NOFILE, &few);
+    bool ok = bench_calls(&b, 20);
+    for (size_t i = 0; i < 20; i++)
+        ok = ok && bench_probe(&b, i, "x", 0, 0) && bench_submit(&b, i, 0);
+    ok = ok && bench_wait(&b, 20, 10000);
+    setrlimit(RLIMIT_NOFILE, &before);
+    good(&b, ok);
+    for (size_t i = 0; i < 20; i++)
+        good(&b, bench_check_echo(&b, i, "x", 0));
+    good(&b, bench_close(&b));
+}
+
 /* One process serves all tasks that come one after the other. */
 static void test_cold_and_warm(void **state)
 {
@@ -175,6 +200,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_fds_of_worker),
         cmocka_unit_test(test_closed_standard_fds),
         cmocka_unit_test(test_driver_dies),
+        cmocka_unit_test(test_few_descriptors),
         cmocka_unit_test(test_cold_and_warm),
     };
     int rc = cmocka_run_group_tests_name("transport process in its host", tests, NULL, NULL);

@@ -28,7 +28,7 @@ static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate_moves = PTHREAD_COND_INITIALIZER;
 static int gate_open, waiting, destroyed;
 
-static int hang_read(void *self, sdf_read *reads, size_t count, sdf_error **err)
+static int hang_read(void *self, sdf_read *const *reads, size_t count, sdf_error **err)
 {
     pthread_mutex_lock(&gate_lock);
     waiting++;
@@ -39,7 +39,7 @@ static int hang_read(void *self, sdf_read *reads, size_t count, sdf_error **err)
     pthread_cond_broadcast(&gate_moves);
     pthread_mutex_unlock(&gate_lock);
     for (size_t i = 0; i < count; i++)
-        reads[i].status = SDF_E_NOT_FOUND;
+        reads[i]->status = SDF_E_NOT_FOUND;
     return SDF_OK;
 }
 
