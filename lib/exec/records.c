@@ -12,9 +12,10 @@ void records_init(records *r, budget *b, uint64_t room, type_kind key, bool desc
 {
     memset(r, 0, sizeof *r);
     room = room < STEP_LEAST ? STEP_LEAST : room > ROOM_MOST ? ROOM_MOST : room;
+    uint64_t step = room / 16 < STEP_LEAST ? STEP_LEAST : room / 16 > STEP_MOST ? STEP_MOST : room / 16;
     r->budget = b;
-    r->room = room & ~UINT64_C(63);
-    r->step = room / 16 < STEP_LEAST ? STEP_LEAST : room / 16 > STEP_MOST ? STEP_MOST : room / 16;
+    r->step = step & ~UINT64_C(63);
+    r->room = room - room % r->step; /* whole steps, so that what is charged is never more than there is */
     r->key = key;
     r->descending = descending;
     r->canonical = canonical && key == TYPE_F64;
