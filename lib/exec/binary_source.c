@@ -1,5 +1,5 @@
-/* Fixed-length records of a split: the first key_bytes of each are its key, the rest its value. Whole records are read into one
- * buffer and pushed as views of it; where there is only a key or only a value, as a fixed column. */
+/* Fixed-length records of a split: the first key_bytes of each are its key, the rest its value. Whole records are read
+ * into one buffer and pushed as views of it; where there is only a key or only a value, as a fixed column. */
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -108,8 +108,9 @@ static int binary_check(const binary *b, sdf_error **err)
     if (!b->record || b->key > b->record)
         return error_set(err, SDF_E_INVALID, "records of %u bytes with keys of %u can't be", b->record, b->key);
     if (s->file_size % b->record) {
-        error_set(err, SDF_E_CORRUPT, "\"%s\" has %llu bytes, which is no whole number of records of %u bytes: %llu are left over",
-                  s->path, (unsigned long long)s->file_size, b->record, (unsigned long long)(s->file_size % b->record));
+        error_set(err, SDF_E_CORRUPT,
+                  "\"%s\" has %llu bytes, which is no whole number of records of %u bytes: %llu are left over", s->path,
+                  (unsigned long long)s->file_size, b->record, (unsigned long long)(s->file_size % b->record));
         error_hint(err, "the file was cut short, or record_bytes is not its record length");
         return SDF_E_CORRUPT;
     }
@@ -149,7 +150,7 @@ int binary_source_run(task_env *env, op *first, scan_share *share, buf *cut, sdf
     int rc = binary_open(b, env, err);
     if (!rc)
         rc = share && leg_sampled(&b->leg) && b->record <= SAMPLE_CHUNK_BYTES ? binary_sample(b, share, err)
-                                                                             : binary_whole(b, cut, err);
+                                                                              : binary_whole(b, cut, err);
     if (!rc)
         rc = op_finish(first, err);
     leg_blame(env, rc, err);

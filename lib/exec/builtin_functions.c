@@ -1,5 +1,6 @@
-/* The library's own functions for narrow operators: "sdf.words" and "sdf.split_words". They work on whole batches and lend views
- * of the input to the next operator: nothing is copied or called per record. Aggregators are in builtin_aggregators.c. */
+/* The library's own functions for narrow operators: "sdf.words" and "sdf.split_words". They work on whole batches and
+ * lend views of the input to the next operator: nothing is copied or called per record. Aggregators are in
+ * builtin_aggregators.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,8 +61,8 @@ static bool is_blank(uint8_t c)
     return c == ' ' || (uint8_t)(c - '\t') < 5;
 }
 
-/* Lines of a text lie one after another with only their ends between them: then the whole stretch is one span to scan, which
- * saves a ragged end per line. The one or two bytes between two values of one buffer may be read. */
+/* Lines of a text lie one after another with only their ends between them: then the whole stretch is one span to scan,
+ * which saves a ragged end per line. The one or two bytes between two values of one buffer may be read. */
 static bool span_goes_on(const uint8_t *end, const sdf_slice *next)
 {
     const uint8_t *p = next->data;
@@ -118,9 +119,23 @@ static int words_split(const sdf_batch *in, sdf_out *out, void *state)
 }
 
 const sdf_function builtin_functions[] = {
-    {.struct_size = sizeof(sdf_function), .name = "sdf.words", .version = 1, .in_value = SDF_BYTES, .out_key = SDF_BYTES,
-     .out_value = SDF_I64, .batch = words_counted, .open = words_open, .close = free},
-    {.struct_size = sizeof(sdf_function), .name = "sdf.split_words", .version = 1, .in_value = SDF_BYTES,
-     .out_key = SDF_NULL, .out_value = SDF_BYTES, .batch = words_split, .open = words_open, .close = free},
+    {.struct_size = sizeof(sdf_function),
+     .name = "sdf.words",
+     .version = 1,
+     .in_value = SDF_BYTES,
+     .out_key = SDF_BYTES,
+     .out_value = SDF_I64,
+     .batch = words_counted,
+     .open = words_open,
+     .close = free},
+    {.struct_size = sizeof(sdf_function),
+     .name = "sdf.split_words",
+     .version = 1,
+     .in_value = SDF_BYTES,
+     .out_key = SDF_NULL,
+     .out_value = SDF_BYTES,
+     .batch = words_split,
+     .open = words_open,
+     .close = free},
 };
 const size_t builtin_function_count = sizeof builtin_functions / sizeof builtin_functions[0];

@@ -1,4 +1,5 @@
-/* Registers the library's own functions and aggregators; their tables are in builtin_functions.c and builtin_aggregators.c. */
+/* Registers the library's own functions and aggregators; their tables are in builtin_functions.c and
+ * builtin_aggregators.c. */
 #include "exec/op.h"
 
 int exec_register_builtins(sdf_error **err)

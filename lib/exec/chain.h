@@ -14,10 +14,12 @@ int narrow_new(task_env *env, const plan_op *spec, const char *in_value_type, op
 int limit_new(task_env *env, uint64_t most, op *next, op **out, sdf_error **err);
 
 /* ---- outputs.c, file_output.c: ends of chains ---- */
-int result_output_new(task_env *env, const plan_output *spec, task_reply *reply, exec_result *result, op **out, sdf_error **err);
-int count_output_new(task_env *env, task_reply *reply, op **out, sdf_error **err); /* also for records that nobody wants */
-int sample_output_new(task_env *env, const plan_output *spec, const scan_share *share, task_reply *reply, exec_result *result,
-                      op **out, sdf_error **err);
+int result_output_new(task_env *env, const plan_output *spec, task_reply *reply, exec_result *result, op **out,
+                      sdf_error **err);
+int count_output_new(task_env *env, task_reply *reply, op **out,
+                     sdf_error **err); /* also for records that nobody wants */
+int sample_output_new(task_env *env, const plan_output *spec, const scan_share *share, task_reply *reply,
+                      exec_result *result, op **out, sdf_error **err);
 int file_output_new(task_env *env, const plan_output *spec, task_reply *reply, op **out, sdf_error **err);
 
 /* ---- text_source.c, binary_source.c: read the split, push it into `first`, finish it ---- */

@@ -13,7 +13,8 @@ static int emit_refused(sdf_out *out)
     if (out->status)
         return out->status;
     if (out->call == OUT_MUTE) {
-        error_set(&out->error, SDF_E_INVALID, "a filter emitted a record: it may only keep or drop the one it was given");
+        error_set(&out->error, SDF_E_INVALID,
+                  "a filter emitted a record: it may only keep or drop the one it was given");
         error_hint(&out->error, "return 1 or 0, or use the function with flat_map");
     } else {
         error_set(&out->error, SDF_E_INVALID, "a function emitted outside of its own call");
@@ -125,8 +126,8 @@ int sdf_emit(sdf_out *out, const sdf_slice *key, const sdf_slice *value)
 
 static int emit_from_stack(sdf_out *out, const char *what)
 {
-    error_set(&out->error, SDF_E_INVALID, "sdf_emit_view: the %s lies on the function's stack, which is gone when it is read",
-              what);
+    error_set(&out->error, SDF_E_INVALID,
+              "sdf_emit_view: the %s lies on the function's stack, which is gone when it is read", what);
     error_hint(&out->error, "use sdf_emit, which copies; views may point only into the input batch or static data");
     return out_trouble(out, SDF_E_INVALID, false);
 }
@@ -158,8 +159,8 @@ static int emit_number(sdf_out *out, const sdf_slice *key, type_kind kind, uint6
     if (key->size && !key->data)
         return emit_dangling(out);
     if (out->value.kind != kind) {
-        error_set(&out->error, SDF_E_TYPE, "a value of type %s was emitted where the function declares %s", kind_names[kind],
-                  kind_names[out->value.kind]);
+        error_set(&out->error, SDF_E_TYPE, "a value of type %s was emitted where the function declares %s",
+                  kind_names[kind], kind_names[out->value.kind]);
         error_hint(&out->error, "declare the function's out_value as \"%s\"", kind_names[kind]);
         return out_trouble(out, SDF_E_TYPE, false);
     }
@@ -217,7 +218,8 @@ static const char *column_fault(const sdf_column *c)
 }
 
 /* Checks values first.. of a column; *size grows by the bytes they need (a constant is copied once). */
-static int column_measure(sdf_out *out, const out_side *side, const sdf_column *c, size_t first, size_t count, size_t *size)
+static int column_measure(sdf_out *out, const out_side *side, const sdf_column *c, size_t first, size_t count,
+                          size_t *size)
 {
     int rc;
     if (c->layout == SDF_LAYOUT_CONST || c->layout == SDF_LAYOUT_FIXED) {
@@ -269,7 +271,8 @@ static void column_copy(sdf_out *out, out_side *side, const sdf_column *c, size_
 }
 
 /* The next few of `left` records: as many as fit in a batch and, in large values, in its usual memory. */
-static int emit_part(sdf_out *out, const sdf_column *keys, const sdf_column *values, size_t first, size_t left, size_t *done)
+static int emit_part(sdf_out *out, const sdf_column *keys, const sdf_column *values, size_t first, size_t left,
+                     size_t *done)
 {
     size_t room = SDF_BATCH_MAX - out->count, n = left < room ? left : room, size;
     int rc;

@@ -6,7 +6,8 @@
 #include "base/error.h"
 #include "exec/chain.h"
 
-static int output_new(task_env *env, scan_share *share, task_reply *reply, exec_result *result, op **out, sdf_error **err)
+static int output_new(task_env *env, scan_share *share, task_reply *reply, exec_result *result, op **out,
+                      sdf_error **err)
 {
     const plan_output *spec = &env->stage->output;
     switch (spec->kind) {
@@ -33,7 +34,8 @@ static bool limited(const task_env *env)
 }
 
 /* From the output backwards. *first is the chain so far, on failure too. */
-static int chain_build(task_env *env, scan_share *share, task_reply *reply, exec_result *result, op **first, sdf_error **err)
+static int chain_build(task_env *env, scan_share *share, task_reply *reply, exec_result *result, op **first,
+                       sdf_error **err)
 {
     const plan_stage *s = env->stage;
     int rc = output_new(env, share, reply, result, first, err);

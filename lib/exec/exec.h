@@ -4,8 +4,8 @@
 
 #include "shuffle/env.h"
 
-/* Runs env->request against env->stage and fills in the reply's data fields: cut, fingerprint, records, object_bytes, index bytes, result,
- * samples, file_*. Slices in the reply point into *out, which the caller frees after encoding it.
+/* Runs env->request against env->stage and fills in the reply's data fields: cut, fingerprint, records, object_bytes,
+ * index bytes, result, samples, file_*. Slices in the reply point into *out, which the caller frees after encoding it.
  * On failure nothing is left visible; *err carries function and operator. */
 typedef struct exec_result {
     buf index, inline_object, samples, cut;

@@ -1,5 +1,5 @@
-/* A part of an output folder: records formatted as text or raw, through one buffer, into a temporary file that the driver
- * publishes. Nothing here makes anything visible. */
+/* A part of an output folder: records formatted as text or raw, through one buffer, into a temporary file that the
+ * driver publishes. Nothing here makes anything visible. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +12,9 @@
 #include "exec/chain.h"
 #include "store/output.h"
 
-#define FILE_BUFFER (256u << 10)
+#define FILE_BUFFER       (256u << 10)
 #define FILE_BUFFER_LEAST 4096
-#define FILE_NAME_MAX 96
+#define FILE_NAME_MAX     96
 
 typedef struct file_output {
     op base;
@@ -174,7 +174,8 @@ static void file_close(op *self)
     free(f);
 }
 
-/* Names whose order is the order of the data: tasks as wide as the last one's number, a task's later legs behind its first. */
+/* Names whose order is the order of the data: tasks as wide as the last one's number, a task's later legs behind its
+ * first. */
 static void file_names(file_output *f, const task_env *env)
 {
     const task_request *q = env->request;

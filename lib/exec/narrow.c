@@ -39,7 +39,8 @@ static int map_push(op *self, const sdf_batch *batch, sdf_error **err)
         uint64_t emitted = out_count(n->out) - before;
         if (emitted != 1) {
             char message[128];
-            snprintf(message, sizeof message, "a map emits exactly one record for each it is given, but it emitted %llu",
+            snprintf(message, sizeof message,
+                     "a map emits exactly one record for each it is given, but it emitted %llu",
                      (unsigned long long)emitted);
             out_leave(n->out, SDF_OK, n->call.spec, NULL);
             int rc = call_failed(&n->call, SDF_E_USER, message, err);
@@ -73,7 +74,8 @@ static int batch_push(op *self, const sdf_batch *batch, sdf_error **err)
 static int filter_odd(narrow *n, int answer, sdf_error **err)
 {
     char message[128];
-    snprintf(message, sizeof message, "a filter returns 1 (keep), 0 (drop) or an error below 0, but it returned %d", answer);
+    snprintf(message, sizeof message, "a filter returns 1 (keep), 0 (drop) or an error below 0, but it returned %d",
+             answer);
     return call_failed(&n->call, SDF_E_USER, message, err);
 }
 
@@ -130,8 +132,8 @@ static void narrow_close(op *self)
     free(n);
 }
 
-/* Which push an operator's function takes, or NULL if the function is of another kind. A flat_map may name a function on
- * batches: the built-in ones are. */
+/* Which push an operator's function takes, or NULL if the function is of another kind. A flat_map may name a function
+ * on batches: the built-in ones are. */
 static int (*narrow_push(plan_op_kind op_kind, function_kind fn))(op *, const sdf_batch *, sdf_error **)
 {
     switch (op_kind) {

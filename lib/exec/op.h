@@ -46,29 +46,32 @@ static inline void poison(void *data, size_t size)
 }
 
 /* ---- exec/out.c, emit.c: what functions emit into; collects batches for the next operator ---- */
-/* Batches of at most SDF_BATCH_MAX records go to `next` when full and at out_flush. Copies go into memory of its own, charged to the
- * budget, reused after each batch. Number columns are collected as fixed columns, others as slices. */
+/* Batches of at most SDF_BATCH_MAX records go to `next` when full and at out_flush. Copies go into memory of its own,
+ * charged to the budget, reused after each batch. Number columns are collected as fixed columns, others as slices. */
 sdf_out *out_new(task_env *env, op *next, type_kind key, type_kind value, sdf_error **err);
 void out_free(sdf_out *out);
-int out_flush(sdf_out *out, sdf_error **err);   /* SDF_OK, OP_STOP or an error */
-/* The input batch (or key) that views may point into is about to go: pushes what is pending, or, if that is little, copies it so
- * that a sparse stream still travels in full batches. Returns as out_flush, which is still due at the end. */
+int out_flush(sdf_out *out, sdf_error **err); /* SDF_OK, OP_STOP or an error */
+/* The input batch (or key) that views may point into is about to go: pushes what is pending, or, if that is little,
+ * copies it so that a sparse stream still travels in full batches. Returns as out_flush, which is still due at the end.
+ */
 int out_settle(sdf_out *out, sdf_error **err);
-/* Before a function is called with an input batch (views may point into it) and after it came back with `status`: gives the status to go on
- * with (the downstream error if there is one, else what sdf_fail said, annotated with function and label). One pair may
- * embrace many calls of the function, as long as it is left as soon as one of them returns an error or out_failed says so. */
+/* Before a function is called with an input batch (views may point into it) and after it came back with `status`: gives
+ * the status to go on with (the downstream error if there is one, else what sdf_fail said, annotated with function and
+ * label). One pair may embrace many calls of the function, as long as it is left as soon as one of them returns an
+ * error or out_failed says so. */
 void out_enter(sdf_out *out);
-void out_enter_mute(sdf_out *out);               /* for a function that may only sdf_fail (a filter) */
-bool out_failed(const sdf_out *out);             /* an emit was refused or the operators below failed or want no more */
+void out_enter_mute(sdf_out *out);   /* for a function that may only sdf_fail (a filter) */
+bool out_failed(const sdf_out *out); /* an emit was refused or the operators below failed or want no more */
 int out_leave(sdf_out *out, int status, const plan_call *spec, sdf_error **err);
-uint64_t out_count(const sdf_out *out);          /* records emitted since out_new */
-/* For operators and built-in functions, which are trusted with types: at most SDF_BATCH_MAX records lent straight to the next
- * operator, after what is pending; and one record to collect as a view. Returns as sdf_emit. */
+uint64_t out_count(const sdf_out *out); /* records emitted since out_new */
+/* For operators and built-in functions, which are trusted with types: at most SDF_BATCH_MAX records lent straight to
+ * the next operator, after what is pending; and one record to collect as a view. Returns as sdf_emit. */
 int out_emit_views(sdf_out *out, size_t count, const sdf_column *keys, const sdf_column *values);
 int out_keep(sdf_out *out, const sdf_slice *key, const sdf_slice *value);
-/* A stand-alone collector of one value, for encode, finish and reduce: out_value_take gives the emitted value (valid until the next
- * out_value_reset); SDF_E_USER if not exactly one was emitted. A status that the function returned goes through out_leave
- * first. It never spills: encode runs inside spills, so a large value may overdraw the budget until the reset. */
+/* A stand-alone collector of one value, for encode, finish and reduce: out_value_take gives the emitted value (valid
+ * until the next out_value_reset); SDF_E_USER if not exactly one was emitted. A status that the function returned goes
+ * through out_leave first. It never spills: encode runs inside spills, so a large value may overdraw the budget until
+ * the reset. */
 sdf_out *out_value_new(task_env *env, type_kind value, sdf_error **err);
 void out_value_reset(sdf_out *out);
 int out_value_take(sdf_out *out, const plan_call *spec, sdf_slice *value, sdf_error **err);
@@ -88,15 +91,18 @@ typedef struct call {
 /* Finds the function (checking version), opens its state. `value_type` resolves overloads. On failure c is closed. */
 int call_open(call *c, task_env *env, const plan_call *spec, const char *value_type, sdf_error **err);
 void call_close(call *c); /* a zeroed or closed one is fine */
-/* SDF_E_USER (or what the function returned, if that says how to go on: memory, space, I/O, limits) with function, operator and message. */
+/* SDF_E_USER (or what the function returned, if that says how to go on: memory, space, I/O, limits) with function,
+ * operator and message. */
 int call_failed(const call *c, int status, const char *message, sdf_error **err);
 /* The same without an opened call. message NULL: it gave no reason. */
 int call_error(const plan_call *spec, int status, const char *message, sdf_error **err);
 
 /* ---- exec/aggregate.c: a uniform aggregator over registered aggregators and reduce functions ---- */
 /* ---- exec/hashtable.c, combine.c, sorter.c, merge.c, group.c: the blocking operators ---- */
-/* Outputs of kind PLAN_OUTPUT_SHUFFLE: with combiner, sorted, or plain; hash, range or forward. They fill in the reply's index, fingerprint, object_bytes, records and samples at finish. */
-int shuffle_output_new(task_env *env, const plan_output *spec, task_reply *reply, exec_result *result, op **out, sdf_error **err);
+/* Outputs of kind PLAN_OUTPUT_SHUFFLE: with combiner, sorted, or plain; hash, range or forward. They fill in the
+ * reply's index, fingerprint, object_bytes, records and samples at finish. */
+int shuffle_output_new(task_env *env, const plan_output *spec, task_reply *reply, exec_result *result, op **out,
+                       sdf_error **err);
 /* Inputs of kind PLAN_INPUT_SHUFFLE: read everything, push it into `first`, then finish it. */
 int shuffle_input_run(task_env *env, const plan_input *spec, op *first, sdf_error **err);
 

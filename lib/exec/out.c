@@ -1,8 +1,8 @@
 /* What functions emit into: collects records into batches, and remembers what went wrong until the operator asks.
  * The public sdf_emit* functions are in emit.c.
  *
- * Pending records refer to copies in `bytes` or to views of the input batch. A push hands all of them to the next operator,
- * which keeps nothing, so `bytes` starts afresh. */
+ * Pending records refer to copies in `bytes` or to views of the input batch. A push hands all of them to the next
+ * operator, which keeps nothing, so `bytes` starts afresh. */
 #include "exec/out.h"
 
 #include <stdio.h>
@@ -103,8 +103,9 @@ static int out_charge(sdf_out *out, size_t size)
     if (budget_try(b, size))
         return SDF_OK;
     if (size > b->limit / 8) {
-        error_set(&out->error, SDF_E_NO_MEMORY, "a value of %zu bytes does not fit in the %llu bytes of memory of this task",
-                  size, (unsigned long long)b->limit);
+        error_set(&out->error, SDF_E_NO_MEMORY,
+                  "a value of %zu bytes does not fit in the %llu bytes of memory of this task", size,
+                  (unsigned long long)b->limit);
         error_hint(&out->error, "raise the setting \"memory\", or aggregate into something smaller");
         return SDF_E_NO_MEMORY;
     }

@@ -4,9 +4,9 @@
 
 #include "exec/op.h"
 
-#define OUT_BYTES (64u << 10)     /* memory for copies that a batch normally gets */
-#define OUT_BYTES_KEPT (1u << 20) /* more than that is given back after the batch that needed it */
-#define OUT_SPARSE 32             /* fewer pending records than that are worth copying to fill a batch */
+#define OUT_BYTES       (64u << 10) /* memory for copies that a batch normally gets */
+#define OUT_BYTES_KEPT  (1u << 20)  /* more than that is given back after the batch that needed it */
+#define OUT_SPARSE      32          /* fewer pending records than that are worth copying to fill a batch */
 #define OUT_MESSAGE_MAX 1024
 
 typedef enum out_call { OUT_CLOSED = 0, OUT_MUTE, OUT_OPEN } out_call;
@@ -31,7 +31,7 @@ struct sdf_out {
     int status;       /* not 0: nothing more is taken */
     sdf_error *error; /* with it, once */
     uint64_t emitted;
-    size_t count; /* pending records */
+    size_t count;   /* pending records */
     uint8_t *bytes; /* their copies */
     size_t used, capacity;
     out_side key, value;

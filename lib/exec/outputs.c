@@ -21,8 +21,8 @@ static int result_open(result_output *r, sdf_error **err)
 {
     const task_request *q = r->base.env->request;
     object_ids ids = {q->context, q->stage, q->task, q->leg, q->attempt};
-    return object_writer_open(&r->writer, r->base.env, &ids, 1, type_of(r->spec->key_type), type_of(r->spec->value_type),
-                              q->inline_limit, err);
+    return object_writer_open(&r->writer, r->base.env, &ids, 1, type_of(r->spec->key_type),
+                              type_of(r->spec->value_type), q->inline_limit, err);
 }
 
 static int result_push(op *self, const sdf_batch *batch, sdf_error **err)
@@ -63,7 +63,8 @@ static void result_close(op *self)
     free(r);
 }
 
-int result_output_new(task_env *env, const plan_output *spec, task_reply *reply, exec_result *result, op **out, sdf_error **err)
+int result_output_new(task_env *env, const plan_output *spec, task_reply *reply, exec_result *result, op **out,
+                      sdf_error **err)
 {
     result_output *r = calloc(1, sizeof *r);
     if (!r)
@@ -144,8 +145,8 @@ static int sample_finish(op *self, sdf_error **err)
 {
     sample_output *s = (sample_output *)self;
     uint64_t seen = sampler_seen(s->sampler), most = self->env->request->inline_limit;
-    int rc = sampler_encode(s->sampler, sample_weight(seen, s->share), most < SAMPLE_BYTES_LEAST ? SAMPLE_BYTES_LEAST : most,
-                            &s->result->samples, err);
+    int rc = sampler_encode(s->sampler, sample_weight(seen, s->share),
+                            most < SAMPLE_BYTES_LEAST ? SAMPLE_BYTES_LEAST : most, &s->result->samples, err);
     s->reply->samples = buf_slice(&s->result->samples);
     s->reply->records = seen;
     s->reply->fingerprint = hash_xxh3(s->result->samples.data, s->result->samples.size);
@@ -158,8 +159,8 @@ static void sample_close(op *self)
     free(self);
 }
 
-int sample_output_new(task_env *env, const plan_output *spec, const scan_share *share, task_reply *reply, exec_result *result,
-                      op **out, sdf_error **err)
+int sample_output_new(task_env *env, const plan_output *spec, const scan_share *share, task_reply *reply,
+                      exec_result *result, op **out, sdf_error **err)
 {
     sample_output *s = calloc(1, sizeof *s);
     if (!s)

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/wire.h"
 
-#define CUT_BYTES 8
+#define CUT_BYTES    8
 #define STEP_BATCHES 8 /* between two looks at clock and lease */
 
 static int leg_bad(const leg *l, const char *what, sdf_error **err)

@@ -1,5 +1,5 @@
-/* Reservoir sampling (algorithm R): each record that passed is in the sample with the same chance. Of a long key only the
- * front is kept, which is enough to split by. */
+/* Reservoir sampling (algorithm R): each record that passed is in the sample with the same chance. Of a long key only
+ * the front is kept, which is enough to split by. */
 #include "exec/sampler.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* A bounded, even sample of the keys that pass by, for range partitioning. Seeded by (context, stage, task, leg), so that
- * attempts of one task agree. */
+/* A bounded, even sample of the keys that pass by, for range partitioning. Seeded by (context, stage, task, leg), so
+ * that attempts of one task agree. */
 #ifndef EXEC_SAMPLER_H
 #define EXEC_SAMPLER_H
 
@@ -11,7 +11,8 @@ typedef struct sampler sampler;
 int sampler_new(sampler **s, task_env *env, uint32_t capacity, sdf_error **err);
 int sampler_add(sampler *s, const sdf_column *keys, size_t count, sdf_error **err);
 uint64_t sampler_seen(const sampler *s); /* records added */
-/* Appends samples_encode's form: the keys, in any order, standing for `weight` records. Evenly thinned to stay near max_bytes (0: no bound). */
+/* Appends samples_encode's form: the keys, in any order, standing for `weight` records. Evenly thinned to stay near
+ * max_bytes (0: no bound). */
 int sampler_encode(const sampler *s, uint64_t weight, uint64_t max_bytes, buf *out, sdf_error **err);
 void sampler_free(sampler *s);
 

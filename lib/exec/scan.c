@@ -1,5 +1,5 @@
-/* Newlines and words by bit masks: bit i of a mask says that byte i of a block of 64 is what is looked for. What differs between
- * processors is how a mask is made; the rest is written once and compiled into each form. */
+/* Newlines and words by bit masks: bit i of a mask says that byte i of a block of 64 is what is looked for. What
+ * differs between processors is how a mask is made; the rest is written once and compiled into each form. */
 #include "exec/scan.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #define SCAN_X86 1
 #endif
 
-#define BLOCK 64
+#define BLOCK        64
 #define FORCE_INLINE static inline __attribute__((always_inline))
 
 typedef uint64_t (*mask_fn)(const uint8_t *block);
@@ -35,7 +35,8 @@ FORCE_INLINE size_t newlines_body(const uint8_t *data, size_t size, size_t *at, 
     return n;
 }
 
-/* Words begin and end where "blank" changes from one byte to the next, so the changes alternate: start, end, start, ... */
+/* Words begin and end where "blank" changes from one byte to the next, so the changes alternate: start, end, start, ...
+ */
 FORCE_INLINE size_t words_body(word_scan *scan, sdf_slice *words, size_t room, mask_fn blank)
 {
     const uint8_t *at = scan->at, *end = scan->end, *start = scan->start;

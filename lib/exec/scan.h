@@ -26,8 +26,9 @@ typedef struct scan_ops {
     const char *name;
     /* Offsets of the first newlines, at most `most`; returns how many. */
     size_t (*newlines)(const uint8_t *data, size_t size, size_t *at, size_t most);
-    /* The next words (runs of bytes other than blank, \t, \n, \v, \f, \r), at most `room` (>= SCAN_WORDS_ROOM); returns how
-     * many. The span is done when at == end and it returned; 0 may come before that only if there is no word left. */
+    /* The next words (runs of bytes other than blank, \t, \n, \v, \f, \r), at most `room` (>= SCAN_WORDS_ROOM); returns
+     * how many. The span is done when at == end and it returned; 0 may come before that only if there is no word left.
+     */
     size_t (*words)(word_scan *scan, sdf_slice *words, size_t room);
 } scan_ops;
 

@@ -1,8 +1,8 @@
 /* Lines of a split: read into one buffer, found by masks, pushed as views of it. Records have no key.
  *
- * A line belongs to the split in which it begins. A split that does not begin at the file's start therefore passes over what is left
- * of the line that its first byte lies in; it looks at the byte before, so that a line that begins exactly there stays.
- * The buffer grows only for a line that is longer than it. */
+ * A line belongs to the split in which it begins. A split that does not begin at the file's start therefore passes over
+ * what is left of the line that its first byte lies in; it looks at the byte before, so that a line that begins exactly
+ * there stays. The buffer grows only for a line that is longer than it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,12 +20,12 @@ typedef struct text {
     input *in;
     const scan_ops *scan;
     uint64_t max_line;
-    uint64_t stop;          /* of the stretch that is being read */
+    uint64_t stop; /* of the stretch that is being read */
     uint8_t *bytes;
     size_t capacity;
-    size_t begin, end;      /* bytes[begin..end) is what was read and not yet pushed */
-    size_t seen;            /* of it without a newline */
-    uint64_t at;            /* file offset of bytes[begin] */
+    size_t begin, end; /* bytes[begin..end) is what was read and not yet pushed */
+    size_t seen;       /* of it without a newline */
+    uint64_t at;       /* file offset of bytes[begin] */
     sdf_slice lines[SDF_BATCH_MAX];
     size_t ends[SDF_BATCH_MAX];
 } text;
@@ -50,8 +50,10 @@ static int line_too_long(const text *t, sdf_error **err)
 
 static int line_too_large(const text *t, size_t wanted, sdf_error **err)
 {
-    error_set(err, SDF_E_NO_MEMORY, "\"%s\": the line at byte %llu is longer than %zu bytes, and a buffer of %zu does not fit "
-              "in the %llu bytes of memory of this task", t->leg.split->path, (unsigned long long)t->at, t->capacity, wanted,
+    error_set(err, SDF_E_NO_MEMORY,
+              "\"%s\": the line at byte %llu is longer than %zu bytes, and a buffer of %zu does not fit "
+              "in the %llu bytes of memory of this task",
+              t->leg.split->path, (unsigned long long)t->at, t->capacity, wanted,
               (unsigned long long)t->leg.env->budget->limit);
     error_hint(err, "raise the memory budget (setting \"memory\", option --memory), or set max_line to fail early");
     return SDF_E_NO_MEMORY;
@@ -90,7 +92,8 @@ static int text_grow(text *t, sdf_error **err)
     return text_resize(t, t->capacity + more, err);
 }
 
-/* Reads on, to a little behind the stretch's end (further if the line at hand is long). There is more of the file when this is called. */
+/* Reads on, to a little behind the stretch's end (further if the line at hand is long). There is more of the file when
+ * this is called. */
 static int text_fill(text *t, sdf_error **err)
 {
     size_t held = t->end - t->begin, got;
@@ -105,7 +108,8 @@ static int text_fill(text *t, sdf_error **err)
             return rc;
     }
     uint64_t from = text_read_to(t), want = t->capacity - held;
-    uint64_t past = held > READ_PAST ? held : READ_PAST, useful = (from < t->stop ? t->stop - from : 0) + past, left = t->leg.split->file_size - from;
+    uint64_t past = held > READ_PAST ? held : READ_PAST, useful = (from < t->stop ? t->stop - from : 0) + past,
+             left = t->leg.split->file_size - from;
     want = want > useful ? useful : want;
     want = want > left ? left : want;
     int rc = input_read(t->in, t->bytes + held, want, from, &got, err);

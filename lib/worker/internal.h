@@ -8,13 +8,13 @@
 #include "exec/exec.h"
 #include "worker/worker.h"
 
-#define WORKER_PLANS 8
-#define WORKER_REPLY_SPARE 4096        /* always there, so that a failure can be told when memory is out */
-#define WORKER_REPLY_KEPT (1u << 20)   /* a larger reply's memory is given back before the next one */
-#define WORKER_PROBE_MAX (64u << 20)   /* bytes that a probe may ask for */
-#define WORKER_EXTENTS_MAX (256u << 20) /* bytes of a list of extents */
+#define WORKER_PLANS          8
+#define WORKER_REPLY_SPARE    4096         /* always there, so that a failure can be told when memory is out */
+#define WORKER_REPLY_KEPT     (1u << 20)   /* a larger reply's memory is given back before the next one */
+#define WORKER_PROBE_MAX      (64u << 20)  /* bytes that a probe may ask for */
+#define WORKER_EXTENTS_MAX    (256u << 20) /* bytes of a list of extents */
 #define WORKER_MEMORY_DEFAULT (64u << 20)
-#define WORKER_RSS_EVERY_US 50000      /* peak_rss is measured no more often */
+#define WORKER_RSS_EVERY_US   50000 /* peak_rss is measured no more often */
 
 /* Decoded plans by hash; the one that was used longest ago makes place. */
 typedef struct plan_cache {
@@ -32,13 +32,13 @@ void plan_cache_clear(plan_cache *c);
 
 struct sdf_worker {
     worker_config config;
-    char *scratch_dir;     /* of the config, or NULL */
-    store *opened;         /* the last store that a request named */
-    char *scratch_made;    /* the last scratch folder known to exist */
+    char *scratch_dir;  /* of the config, or NULL */
+    store *opened;      /* the last store that a request named */
+    char *scratch_made; /* the last scratch folder known to exist */
     plan_cache plans;
     buf reply;
     uint64_t peak_rss;
-    int64_t rss_at_us;     /* when it was measured; 0: never */
+    int64_t rss_at_us; /* when it was measured; 0: never */
     atomic_bool busy;
 };
 
@@ -49,8 +49,8 @@ typedef struct task_run {
     budget budget;
     exec_result result;
     task_reply reply;
-    buf extra;             /* what a probe echoes */
-    bool own_objects;      /* it failed on the driver's own objects (plan, extents): worth another try */
+    buf extra;        /* what a probe echoes */
+    bool own_objects; /* it failed on the driver's own objects (plan, extents): worth another try */
 } task_run;
 
 /* Runs a decoded request. What it made is in t, on failure too. */

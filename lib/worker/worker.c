@@ -1,5 +1,6 @@
-/* The worker as a function: a request's bytes in, a reply's bytes out, whatever happens in between. Keeps what is worth keeping
- * warm: decoded plans, the open store, the reply's memory. No thread, transfer or timer outlives an invocation. */
+/* The worker as a function: a request's bytes in, a reply's bytes out, whatever happens in between. Keeps what is worth
+ * keeping warm: decoded plans, the open store, the reply's memory. No thread, transfer or timer outlives an invocation.
+ */
 #include "worker/worker.h"
 
 #include <stdlib.h>
@@ -26,7 +27,8 @@ int worker_new(const worker_config *config, sdf_worker **out, sdf_error **err)
         w->scratch_dir = strdup(config->scratch_dir);
     if (config->store)
         store_ref(config->store);
-    if (buf_reserve(&w->reply, WORKER_REPLY_SPARE) || (config->scratch_dir && *config->scratch_dir && !w->scratch_dir)) {
+    if (buf_reserve(&w->reply, WORKER_REPLY_SPARE) ||
+        (config->scratch_dir && *config->scratch_dir && !w->scratch_dir)) {
         sdf_worker_close(w);
         return error_no_memory(err);
     }
@@ -34,7 +36,8 @@ int worker_new(const worker_config *config, sdf_worker **out, sdf_error **err)
     return SDF_OK;
 }
 
-int sdf_worker_open(const char *store_uri, uint64_t memory, const char *scratch_dir, sdf_worker **worker, sdf_error **err)
+int sdf_worker_open(const char *store_uri, uint64_t memory, const char *scratch_dir, sdf_worker **worker,
+                    sdf_error **err)
 {
     worker_config config = {.memory = memory, .scratch_dir = scratch_dir};
     if (!worker)
@@ -160,10 +163,12 @@ static void task_run_clear(task_run *t)
     task_request_clear(&t->request);
 }
 
-int sdf_worker_invoke(sdf_worker *w, const sdf_slice *request, int64_t deadline_ms, sdf_slice *response, sdf_error **err)
+int sdf_worker_invoke(sdf_worker *w, const sdf_slice *request, int64_t deadline_ms, sdf_slice *response,
+                      sdf_error **err)
 {
     if (!w || !request || !response || (request->size && !request->data))
-        return error_set(err, SDF_E_INVALID, "sdf_worker_invoke needs a worker, a request and a place for the response");
+        return error_set(err, SDF_E_INVALID,
+                         "sdf_worker_invoke needs a worker, a request and a place for the response");
     if (atomic_exchange(&w->busy, true))
         return error_set(err, SDF_E_BUSY, "this worker runs a task already: use one worker per thread");
     if (w->reply.capacity > WORKER_REPLY_KEPT)

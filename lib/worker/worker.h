@@ -11,10 +11,10 @@
 #include "store/store.h"
 
 typedef struct worker_config {
-    store *store;            /* shared, referenced; NULL: open the one in the request */
-    uint64_t memory;         /* per task; the request's is used if smaller */
-    const char *scratch_dir; /* NULL: the request's */
-    const timebase *clock;   /* NULL: real */
+    store *store;                  /* shared, referenced; NULL: open the one in the request */
+    uint64_t memory;               /* per task; the request's is used if smaller */
+    const char *scratch_dir;       /* NULL: the request's */
+    const timebase *clock;         /* NULL: real */
     const volatile int *cancelled; /* NULL: never */
 } worker_config;
 

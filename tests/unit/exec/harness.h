@@ -1,4 +1,5 @@
-/* What the tests of this room share: an environment without a worker, and an operator that remembers what it is given. */
+/* What the tests of this room share: an environment without a worker, and an operator that remembers what it is given.
+ */
 #ifndef TESTS_EXEC_HARNESS_H
 #define TESTS_EXEC_HARNESS_H
 

@@ -15,7 +15,8 @@ static void binary_begin(binary_test *t, char *path, uint64_t size, uint32_t rec
     harness_init(&t->h, 1 << 20);
     collector_init(&t->c, &t->h);
     t->cut = (buf)BUF_EMPTY;
-    t->h.stage.input = (plan_input){.kind = PLAN_INPUT_BINARY, .record_bytes = record, .key_bytes = key, .label = (char *)"binary#1"};
+    t->h.stage.input =
+        (plan_input){.kind = PLAN_INPUT_BINARY, .record_bytes = record, .key_bytes = key, .label = (char *)"binary#1"};
     t->h.request.split = (task_split){.path = path, .length = size, .file_size = size};
 }
 
@@ -187,12 +188,9 @@ static void sampling_reads_a_part(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_split_and_layout),
-        cmocka_unit_test(cuts_give_the_same_records),
-        cmocka_unit_test(what_can_not_be),
-        cmocka_unit_test(a_record_beyond_the_budget),
-        cmocka_unit_test(an_empty_file),
-        cmocka_unit_test(sampling_reads_a_part),
+        cmocka_unit_test(every_split_and_layout), cmocka_unit_test(cuts_give_the_same_records),
+        cmocka_unit_test(what_can_not_be),        cmocka_unit_test(a_record_beyond_the_budget),
+        cmocka_unit_test(an_empty_file),          cmocka_unit_test(sampling_reads_a_part),
     };
     return cmocka_run_group_tests_name("exec/binary", tests, NULL, NULL);
 }

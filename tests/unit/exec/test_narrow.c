@@ -142,7 +142,10 @@ static void map_and_flat_map(void **state)
     assert_int_equal(op_finish(t.o, NULL), SDF_OK);
     assert_int_equal(t.c.finished, 1);
     assert_int_equal(t.c.batches, 1);
-    assert_collected(&t.c, "a1\x1fk\x1e" "b2\x1fk\x1e" "c3\x1fk\x1e" "a1\x1fk\x1e");
+    assert_collected(&t.c, "a1\x1fk\x1e"
+                           "b2\x1fk\x1e"
+                           "c3\x1fk\x1e"
+                           "a1\x1fk\x1e");
     narrow_end(&t);
 
     assert_int_equal(narrow_begin(&t, PLAN_OP_FLAT_MAP, "twice", "", NULL), SDF_OK);
@@ -225,7 +228,11 @@ static void batches(void **state)
         assert_int_equal(push_values(&t, three, 3, NULL), SDF_OK);
         assert_int_equal(push_values(&t, three, 1, NULL), SDF_OK);
         assert_int_equal(op_finish(t.o, NULL), SDF_OK);
-        assert_collected(&t.c, "k\x1f" "a1\x1ek\x1f" "b2\x1ek\x1f" "c3\x1ek\x1f" "a1\x1e");
+        assert_collected(&t.c, "k\x1f"
+                               "a1\x1ek\x1f"
+                               "b2\x1ek\x1f"
+                               "c3\x1ek\x1f"
+                               "a1\x1e");
         narrow_end(&t);
     }
 }
@@ -238,7 +245,8 @@ static void states_open_and_close(void **state)
     assert_int_equal(narrow_begin(&t, PLAN_OP_MAP, "emit_state", "xyz", NULL), SDF_OK);
     assert_int_equal(push_values(&t, three, 1, NULL), SDF_OK);
     assert_int_equal(op_finish(t.o, NULL), SDF_OK);
-    assert_collected(&t.c, "k\x1f" "3/5/99/xyz\x1e");
+    assert_collected(&t.c, "k\x1f"
+                           "3/5/99/xyz\x1e");
     narrow_end(&t);
     assert_int_equal(opened, 1);
     assert_int_equal(closed, 1);

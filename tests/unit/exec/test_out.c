@@ -166,8 +166,8 @@ static void wrong_sizes_are_type_errors(void **state)
         size_t key_size, value_size;
         const char *says;
     } cases[] = {
-        {TYPE_I64, TYPE_BYTES, 4, 1, "key of 4 bytes"},      {TYPE_BYTES, TYPE_F64, 1, 9, "value of 9 bytes"},
-        {TYPE_NULL, TYPE_BYTES, 1, 1, "key of 1 bytes"},     {TYPE_BYTES, TYPE_NULL, 0, 3, "type null"},
+        {TYPE_I64, TYPE_BYTES, 4, 1, "key of 4 bytes"},  {TYPE_BYTES, TYPE_F64, 1, 9, "value of 9 bytes"},
+        {TYPE_NULL, TYPE_BYTES, 1, 1, "key of 1 bytes"}, {TYPE_BYTES, TYPE_NULL, 0, 3, "type null"},
         {TYPE_I64, TYPE_NULL, 0, 0, "key of 0 bytes"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -354,7 +354,12 @@ static void number_columns(void **state)
     out_leave(out, SDF_OK, &spec, NULL);
     memset(numbers, 0, sizeof numbers);
     assert_int_equal(out_flush(out, NULL), SDF_OK);
-    assert_collected(&c, "AAAAAAAA\x1f" "CCCCCCCC\x1e" "BBBBBBBB\x1f" "BBBBBBBB\x1e" "CCCCCCCC\x1f" "AAAAAAAA\x1e");
+    assert_collected(&c, "AAAAAAAA\x1f"
+                         "CCCCCCCC\x1e"
+                         "BBBBBBBB\x1f"
+                         "BBBBBBBB\x1e"
+                         "CCCCCCCC\x1f"
+                         "AAAAAAAA\x1e");
     out_free(out);
     buf_free(&c.text);
 }

@@ -1,4 +1,5 @@
-/* Lines of splits against a byte-by-byte oracle: over every place to split, every cut, and what files do to their readers. */
+/* Lines of splits against a byte-by-byte oracle: over every place to split, every cut, and what files do to their
+ * readers. */
 #include "harness.h"
 
 #include "base/timebase.h"
@@ -9,7 +10,10 @@ typedef struct text_case {
     const char *data;
     size_t size;
 } text_case;
-#define TEXT(literal) {literal, sizeof(literal) - 1}
+#define TEXT(literal)                                                                                                  \
+    {                                                                                                                  \
+        literal, sizeof(literal) - 1                                                                                   \
+    }
 
 static const text_case cases[] = {
     TEXT(""),
@@ -114,7 +118,8 @@ static void every_split(void **state)
     }
 }
 
-/* Legs of one split, each cut after so many records, give what one leg gives; and each can be run again to the same end. */
+/* Legs of one split, each cut after so many records, give what one leg gives; and each can be run again to the same
+ * end. */
 static void every_cut(void **state)
 {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -122,7 +127,8 @@ static void every_cut(void **state)
         for (uint64_t every = 1; every < 4; every++) {
             text_test t;
             buf expected = BUF_EMPTY, start = BUF_EMPTY;
-            size_t from = cases[i].size / 3, legs = 0, lines = naive_lines(cases[i].data, cases[i].size, from, cases[i].size, &expected);
+            size_t from = cases[i].size / 3, legs = 0,
+                   lines = naive_lines(cases[i].data, cases[i].size, from, cases[i].size, &expected);
             text_begin(&t, path, cases[i].size, from, cases[i].size, 1 << 20);
             t.h.stage.resumable = true;
             t.h.request.cut_records = every;
@@ -391,8 +397,14 @@ static void sampling_reads_a_part(void **state)
     assert_int_equal(share.total, data.size);
     assert_int_equal(share.seen, t.c.records * 8);
     assert_true(t.c.records >= 16 * 8191 && t.c.records <= 16 * 8193);
-    assert_memory_equal(t.c.text.data, "\x1f" "0000000\x1e", 9);
-    assert_memory_equal(t.c.text.data + t.c.text.size - 9, "\x1f" "1199999\x1e", 9);
+    assert_memory_equal(t.c.text.data,
+                        "\x1f"
+                        "0000000\x1e",
+                        9);
+    assert_memory_equal(t.c.text.data + t.c.text.size - 9,
+                        "\x1f"
+                        "1199999\x1e",
+                        9);
     assert_true(t.h.env.metrics.bytes_read < data.size / 4);
     text_end(&t);
     share = (scan_share){0, 0}; /* a short split is read whole */

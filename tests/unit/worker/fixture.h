@@ -59,8 +59,8 @@ static inline void fixture_open(fixture *f, uint64_t memory)
     assert_int_equal(store_open("mem:", &f->store, NULL), SDF_OK);
     strcpy(f->scratch, "/tmp/sdf-worker-XXXXXX");
     assert_non_null(mkdtemp(f->scratch));
-    worker_config config = {.store = f->store, .memory = memory, .scratch_dir = f->scratch, .clock = &f->clock,
-                            .cancelled = &f->cancelled};
+    worker_config config = {
+        .store = f->store, .memory = memory, .scratch_dir = f->scratch, .clock = &f->clock, .cancelled = &f->cancelled};
     assert_int_equal(worker_new(&config, &f->worker, NULL), SDF_OK);
     f->plan = plan_new();
     f->plan->program_id = own(sdf_program_id());

@@ -4,7 +4,7 @@
 #include <pthread.h>
 
 #define THREADS 3
-#define ROUNDS 60
+#define ROUNDS  60
 
 static int slow_down(const sdf_record *in, sdf_out *out, void *state)
 {

@@ -270,8 +270,9 @@ static void legs_give_the_same_records(void **state)
         object_ids ids = {77, 1, 0, f.request.leg, f.request.attempt};
         run *r = NULL;
         sdf_batch batch;
-        assert_int_equal(run_open_bytes(&r, &env, f.reply.result.data, f.reply.result.size, &ids, 0, TYPE_NULL, TYPE_BYTES, NULL),
-                         SDF_OK);
+        assert_int_equal(
+            run_open_bytes(&r, &env, f.reply.result.data, f.reply.result.size, &ids, 0, TYPE_NULL, TYPE_BYTES, NULL),
+            SDF_OK);
         while (run_next(r, &batch, NULL) == SDF_OK)
             for (size_t i = 0; i < batch.count; i++, seen++) {
                 char line[32];
