@@ -2,74 +2,7 @@
  * An attempt leaves the table when its commit is visible, when its data was discarded, or when it never began. */
 #include "sched/state.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#include "base/hash.h"
-
-/* ---- numbers to indexes ---- */
-
-static uint32_t idmap_home(const idmap *m, uint64_t key)
-{
-    return (uint32_t)hash_mix(key, 1) & (m->room - 1);
-}
-
-static void idmap_place(idmap *m, uint64_t key, uint32_t value)
-{
-    uint32_t i = idmap_home(m, key);
-    while (m->slots[i].key)
-        i = (i + 1) & (m->room - 1);
-    m->slots[i].key = key;
-    m->slots[i].value = value;
-}
-
-bool idmap_put(idmap *m, uint64_t key, uint32_t value)
-{
-    if (m->count * 2 >= m->room) {
-        idmap bigger = {NULL, m->room ? m->room * 2 : 64, m->count};
-        bigger.slots = calloc(bigger.room, sizeof *bigger.slots);
-        if (bigger.slots == NULL)
-            return false;
-        for (uint32_t i = 0; i < m->room; i++)
-            if (m->slots[i].key)
-                idmap_place(&bigger, m->slots[i].key, m->slots[i].value);
-        free(m->slots);
-        *m = bigger;
-    }
-    idmap_place(m, key, value);
-    m->count++;
-    return true;
-}
-
-uint32_t idmap_get(const idmap *m, uint64_t key)
-{
-    if (m->room == 0 || key == 0)
-        return NONE;
-    for (uint32_t i = idmap_home(m, key); m->slots[i].key; i = (i + 1) & (m->room - 1))
-        if (m->slots[i].key == key)
-            return m->slots[i].value;
-    return NONE;
-}
-
-void idmap_remove(idmap *m, uint64_t key)
-{
-    uint32_t mask = m->room - 1;
-    uint32_t hole = idmap_home(m, key);
-    while (m->slots[hole].key != key)
-        hole = (hole + 1) & mask;
-    /* Close the gap: whatever probed past the hole moves into it. */
-    for (uint32_t i = (hole + 1) & mask; m->slots[i].key; i = (i + 1) & mask) {
-        uint32_t home = idmap_home(m, m->slots[i].key);
-        if (((i - home) & mask) < ((i - hole) & mask))
-            continue;
-        m->slots[hole] = m->slots[i];
-        hole = i;
-    }
-    m->slots[hole].key = 0;
-    m->count--;
-}
-
-/* ---- the pool ---- */
 
 static void queue_by_deadline(sched *s, attempt *a, uint32_t index)
 {
@@ -137,8 +70,8 @@ attempt *sched_attempt_new(sched *s, stage *st, uint32_t t, uint32_t l)
 
 attempt *sched_attempt_find(sched *s, uint64_t id)
 {
-    uint32_t index = idmap_get(&s->attempt_ids, id);
-    return index == NONE ? NULL : &s->attempts[index];
+    const uint64_t *index = idmap_find(&s->attempt_ids, id);
+    return index ? &s->attempts[*index] : NULL;
 }
 
 /* Takes it off its leg: it can't win any more. */

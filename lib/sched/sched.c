@@ -60,7 +60,7 @@ void sched_free(sched *s)
     free(s->active);
     free(s->jobs);
     free(s->attempts);
-    free(s->attempt_ids.slots);
+    idmap_free(&s->attempt_ids);
     free(s->delays);
     free(s->actions);
     free(s);

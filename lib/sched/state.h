@@ -6,6 +6,7 @@
 #ifndef SCHED_STATE_H
 #define SCHED_STATE_H
 
+#include "base/idmap.h"
 #include "base/timebase.h"
 #include "sched/sched.h"
 
@@ -103,15 +104,6 @@ typedef struct job {
     stage *stage;
 } job;
 
-/* Numbers (ids) to indexes: open addressing, linear probing, no tombstones. Key 0 is free. */
-typedef struct idmap {
-    struct {
-        uint64_t key;
-        uint32_t value;
-    } * slots;
-    uint32_t room, count; /* room: a power of two, or 0 */
-} idmap;
-
 struct sched {
     sched_config config;
     rng rng;
@@ -129,7 +121,7 @@ struct sched {
 
     attempt *attempts; /* pool */
     uint32_t attempt_count, attempt_room, attempt_free;
-    idmap attempt_ids;
+    idmap attempt_ids; /* id to index in the pool */
     uint32_t oldest, newest; /* list by deadline */
     uint64_t last_attempt;
 
@@ -153,9 +145,6 @@ sched_action *sched_emit(sched *s, sched_action_kind kind);
 bool sched_grow(sched *s, void *array, uint32_t *room, uint32_t count, size_t size);
 
 /* ---- attempts.c ---- */
-bool idmap_put(idmap *m, uint64_t key, uint32_t value);
-uint32_t idmap_get(const idmap *m, uint64_t key); /* NONE: not there */
-void idmap_remove(idmap *m, uint64_t key);
 /* A LIVE entrant of the leg, with the next id. NULL: no memory. */
 attempt *sched_attempt_new(sched *s, stage *st, uint32_t t, uint32_t l);
 attempt *sched_attempt_find(sched *s, uint64_t id); /* NULL: unknown or settled. Valid until the next attempt_new. */
