@@ -110,10 +110,25 @@ static uint64_t page_round(uint64_t bytes)
     return (bytes + page - 1) / page * page;
 }
 
+/* A mapping of another size with the same content. */
+static void *pages_resize(void *data, uint64_t from, uint64_t to)
+{
+#ifdef SDF_SANITIZE /* sanitizers don't follow mremap: they would take new pages for whatever was there before */
+    void *fresh = mmap(NULL, to, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (fresh == MAP_FAILED)
+        return fresh;
+    memcpy(fresh, data, from < to ? from : to);
+    munmap(data, from);
+    return fresh;
+#else
+    return mremap(data, from, to, MREMAP_MAYMOVE);
+#endif
+}
+
 static int blob_map(blob *b, uint64_t want)
 {
     want = page_round(want);
-    void *data = b->mapped ? mremap(b->data, b->capacity, want, MREMAP_MAYMOVE)
+    void *data = b->mapped ? pages_resize(b->data, b->capacity, want)
                            : mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data == MAP_FAILED)
         return SDF_E_NO_MEMORY;
@@ -311,16 +326,14 @@ static int mem_read_one(mem_store *m, sdf_read *r)
         blob_unref(b);
         return rc;
     }
-    r->view = (sdf_view){sizeof r->view, b->data != NULL ? b->data + r->offset : NULL, r->length, blob_release, b};
+    r->view = (sdf_view){b->data != NULL ? b->data + r->offset : NULL, r->length, blob_release, b};
     return SDF_OK;
 }
 
-static int mem_read(void *self, sdf_read *reads, size_t count, sdf_error **err)
+static int mem_read(void *self, sdf_read *const *reads, size_t count, sdf_error **err)
 {
-    for (size_t i = 0; i < count; i++) {
-        reads[i].err = NULL;
-        reads[i].status = mem_read_one(self, &reads[i]);
-    }
+    for (size_t i = 0; i < count; i++)
+        reads[i]->status = mem_read_one(self, reads[i]);
     return SDF_OK;
 }
 
