@@ -89,9 +89,9 @@ static void say(job_case *c, const char *format, ...)
     va_end(args);
 }
 
-static bool open_context(job_case *c)
+static bool open_context(job_case *c, const char *task_timeout)
 {
-    static const char *const settings[][2] = {{"task_timeout", "700ms"}, {"retries", "1"}, {"backoff", "10ms"}};
+    const char *const settings[][2] = {{"task_timeout", task_timeout}, {"retries", "0"}, {"backoff", "10ms"}};
     sdf_error *err = NULL;
     sdf_config *config = sdf_config_new();
     int rc = config ? SDF_OK : SDF_E_NO_MEMORY;
@@ -202,12 +202,13 @@ static void case_hang(job_case *c)
 static const struct {
     const char *name;
     void (*run)(job_case *c);
+    const char *task_timeout;
     bool own_process; /* would end, or leave a thread in, the calling program where workers are its threads */
 } cases[] = {
-    {"job", case_job, false},
-    {"job-with-user-error", case_user_error, false},
-    {"job-with-crash", case_crash, true},
-    {"job-with-hang", case_hang, true},
+    {"job", case_job, "30s", false},
+    {"job-with-user-error", case_user_error, "30s", false},
+    {"job-with-crash", case_crash, "30s", true},
+    {"job-with-hang", case_hang, "2s", true},
 };
 
 static uint32_t scope_of(const char *uri)
@@ -230,7 +231,7 @@ int conformance_jobs(const char *uri, const char *store_uri, sdf_report_fn repor
         job_case c = {.uri = uri, .store_uri = store_uri};
         if (cases[i].own_process && threads)
             continue;
-        if (open_context(&c))
+        if (open_context(&c, cases[i].task_timeout))
             cases[i].run(&c);
         sdf_context_close(c.context);
         failed += c.why[0] != 0;

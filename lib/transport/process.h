@@ -78,7 +78,8 @@ typedef struct process_spawned {
 int process_spawn(const process_options *o, process_spawned *p, sdf_error **err);
 /* Kills it and what it started, unless the pid may no longer be ours. Does not wait. */
 void process_kill(pid_t pid);
-/* True: it has ended and is reaped (by us or by the host). `text` then says how, as "was killed by signal 9 (Killed)".
+/* True: it has ended and is reaped (by us or by the host); processes it left in its group are killed. `text` then says
+ * how, as "was killed by signal 9 (Killed)".
  */
 bool process_reap(pid_t pid, char *text, size_t size);
 /* True: it runs still, as far as can be told. Reaps nothing. */

@@ -207,6 +207,12 @@ bool process_reap(pid_t pid, char *text, size_t size)
 {
     int status;
     pid_t got;
+    siginfo_t info = {.si_pid = 0};
+    bool known = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+    if (known && info.si_pid == 0)
+        return false;
+    if (known)
+        kill(-pid, SIGKILL); /* what it has left behind; until it is reaped the number is its own */
     do {
         got = waitpid(pid, &status, WNOHANG);
     } while (got < 0 && errno == EINTR);

@@ -226,29 +226,50 @@ static inline size_t count_fds(void)
     return n;
 }
 
-/* The children of this process; zombies only if asked. */
-static inline size_t children(pid_t *pids, size_t most, bool zombies)
+/* Counts the processes that are wanted, and lists the first of them. */
+static inline size_t each_process(int (*wanted)(pid_t parent, pid_t group, char state, void *arg), void *arg,
+                                  pid_t *pids, size_t most)
 {
     size_t n = 0;
     DIR *d = opendir("/proc");
     for (struct dirent *e; (e = readdir(d));) {
-        char path[300], line[600] = "";
+        char path[300], line[600] = "", state;
+        int parent, group;
         snprintf(path, sizeof(path), "/proc/%s/stat", e->d_name);
         FILE *f = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? fopen(path, "r") : NULL;
         if (!f)
             continue;
         char *end = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
         fclose(f);
-        int parent;
-        char state;
-        if (end && sscanf(end + 2, "%c %d", &state, &parent) == 2 && parent == getpid() && (!zombies || state == 'Z')) {
-            if (n < most)
-                pids[n] = (pid_t)atoi(e->d_name);
-            n++;
-        }
+        if (!end || sscanf(end + 2, "%c %d %d", &state, &parent, &group) != 3 || !wanted(parent, group, state, arg))
+            continue;
+        if (n < most)
+            pids[n] = (pid_t)atoi(e->d_name);
+        n++;
     }
     closedir(d);
     return n;
+}
+
+static inline int is_child(pid_t parent, pid_t group, char state, void *zombies)
+{
+    return parent == getpid() && (!*(bool *)zombies || state == 'Z');
+}
+
+static inline int lives_in_group(pid_t parent, pid_t group, char state, void *wanted)
+{
+    return group == *(int *)wanted && state != 'Z';
+}
+
+/* The children of this process; zombies: only those. */
+static inline size_t children(pid_t *pids, size_t most, bool zombies)
+{
+    return each_process(is_child, &zombies, pids, most);
+}
+
+static inline bool group_lives(int group)
+{
+    return each_process(lives_in_group, &group, NULL, 0) > 0;
 }
 
 static inline pid_t only_child(void)

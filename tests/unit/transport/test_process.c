@@ -76,10 +76,26 @@ static void test_deaths(void **state)
     expect("shortreply", SDF_E_LOST, "answers nothing");
     expect("oddfailure", SDF_E_LOST, "answers nothing");
     expect("closes", SDF_E_LOST, "closed its connection");
-    expect("forkholder", SDF_E_LOST, "signal 9");
     expect("tworeplies", SDF_OK, "x");
     expect("retire", SDF_OK, "x");
     assert_int_equal(children(NULL, 0, false), 0);
+}
+
+/* A worker's own child holds its socket and its stderr open: the death is seen all the same, and the child ends too. */
+static void test_fork_holds_on(void **state)
+{
+    char text[2000];
+    int pid = 0;
+    bench b;
+    open_bench(&b, mode_uri("forkholder"));
+    assert_int_equal(call_status(&b, 10000, text, sizeof(text)), SDF_E_LOST);
+    assert_non_null(strstr(text, "signal 9"));
+    assert_int_equal(sscanf(text, "worker process %d", &pid), 1);
+    for (int i = 0; group_lives(pid); i++) {
+        assert_true(i < 200);
+        nap_ms(10);
+    }
+    good(&b, bench_close(&b));
 }
 
 static void test_no_workers(void **state)
@@ -237,12 +253,13 @@ int main(int argc, char **argv)
     if (worker >= 0)
         return worker;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_killed),   cmocka_unit_test(test_killed_idle),
-        cmocka_unit_test(test_stopped),  cmocka_unit_test(test_stopped_reader),
-        cmocka_unit_test(test_deaths),   cmocka_unit_test(test_no_workers),
-        cmocka_unit_test(test_storm),    cmocka_unit_test(test_command_missing),
-        cmocka_unit_test(test_wrapper),  cmocka_unit_test(test_reads_nothing),
-        cmocka_unit_test(test_log_tail), cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_killed),          cmocka_unit_test(test_killed_idle),
+        cmocka_unit_test(test_stopped),         cmocka_unit_test(test_stopped_reader),
+        cmocka_unit_test(test_deaths),          cmocka_unit_test(test_fork_holds_on),
+        cmocka_unit_test(test_no_workers),      cmocka_unit_test(test_storm),
+        cmocka_unit_test(test_command_missing), cmocka_unit_test(test_wrapper),
+        cmocka_unit_test(test_reads_nothing),   cmocka_unit_test(test_log_tail),
+        cmocka_unit_test(test_forward),
     };
     int rc = cmocka_run_group_tests_name("transport process", tests, NULL, NULL);
     store_unref(memory_store);

@@ -231,10 +231,10 @@ static void test_too_many_hung(void **state)
     sdf_error *err = NULL;
     set_gate(0);
     open_bench(&b, "threads:1");
-    good(&b, bench_calls(&b, THREADS_HUNG_MAX + 2));
+    good(&b, bench_calls(&b, 10 * THREADS_HUNG_MAX)); /* on a busy machine some are over before a thread has them */
     size_t i = 0;
     int rc = SDF_OK;
-    for (; i < THREADS_HUNG_MAX + 2; i++) {
+    for (; i < 10 * THREADS_HUNG_MAX; i++) {
         assert_true(hanging(&b, i));
         sdf_slice request = buf_slice(&b.calls[i].request);
         rc = b.transport->ops->submit(b.transport->self, b.calls[i].id, &request, 1, &err);
@@ -243,8 +243,8 @@ static void test_too_many_hung(void **state)
         good(&b, bench_wait(&b, i + 1, 5000));
         assert_int_equal(b.calls[i].status, SDF_E_TIMEOUT);
     }
-    assert_int_equal(i, THREADS_HUNG_MAX + 1);
     assert_int_equal(rc, SDF_E_LIMIT);
+    await(&waiting, THREADS_HUNG_MAX + 1);
     assert_non_null(strstr(sdf_error_hint(err), "process:"));
     sdf_error_free(err);
     set_gate(1);
