@@ -22,28 +22,44 @@ static sdf_error out_of_memory = {
     .fixed = true,
 };
 
+#define NAME(status) [-(status)] = #status
 static const char *const status_names[] = {
-    "SDF_OK",          "SDF_E_INVALID",
-    "SDF_E_TYPE",      "SDF_E_NOT_FOUND",
-    "SDF_E_EXISTS",    "SDF_E_ACCESS",
-    "SDF_E_IO",        "SDF_E_NO_SPACE",
-    "SDF_E_NO_MEMORY", "SDF_E_LIMIT",
-    "SDF_E_CORRUPT",   "SDF_E_VERSION",
-    "SDF_E_TIMEOUT",   "SDF_E_THROTTLED",
-    "SDF_E_LOST",      "SDF_E_USER",
-    "SDF_E_CANCELLED", "SDF_E_NONDETERMINISTIC",
-    "SDF_E_SCOPE",     "SDF_E_PROGRAM",
-    "SDF_E_BUSY",      "SDF_E_UNSUPPORTED",
-    "SDF_E_INTERNAL",
+    "SDF_OK",
+    NAME(SDF_E_INVALID),
+    NAME(SDF_E_TYPE),
+    NAME(SDF_E_NOT_FOUND),
+    NAME(SDF_E_EXISTS),
+    NAME(SDF_E_ACCESS),
+    NAME(SDF_E_IO),
+    NAME(SDF_E_NO_SPACE),
+    NAME(SDF_E_NO_MEMORY),
+    NAME(SDF_E_LIMIT),
+    NAME(SDF_E_CORRUPT),
+    NAME(SDF_E_VERSION),
+    NAME(SDF_E_TIMEOUT),
+    NAME(SDF_E_THROTTLED),
+    NAME(SDF_E_LOST),
+    NAME(SDF_E_USER),
+    NAME(SDF_E_CANCELLED),
+    NAME(SDF_E_NONDETERMINISTIC),
+    NAME(SDF_E_SCOPE),
+    NAME(SDF_E_PROGRAM),
+    NAME(SDF_E_BUSY),
+    NAME(SDF_E_UNSUPPORTED),
+    NAME(SDF_E_INTERNAL),
 };
+#undef NAME
+
+bool error_code_known(int code)
+{
+    return code < 0 && code > -(int)(sizeof status_names / sizeof *status_names);
+}
 
 const char *sdf_status_name(int status)
 {
     if (status == SDF_END)
         return "SDF_END";
-    if (status > 0 || status < SDF_E_INTERNAL)
-        return "SDF_E_?";
-    return status_names[-status];
+    return status == SDF_OK || error_code_known(status) ? status_names[-status] : "SDF_E_?";
 }
 
 /* The same call may succeed later without anybody doing anything: trouble of the moment. A full disk or budget is
@@ -145,16 +161,27 @@ void error_object_finish(sdf_error *e)
         build_text(e);
 }
 
-static void set_message(sdf_error *e, const char *format, va_list args)
+/* The text, then ": " and `why` if that is not NULL; what is too long is cut in front of `why`. */
+static void set_message(sdf_error *e, const char *why, const char *format, va_list args)
 {
     buf b = BUF_EMPTY;
-    char *text = NULL;
-    if (!buf_vprintf(&b, format, args))
-        text = buf_take_text(&b);
-    if (text)
-        set_text(&e->message, text, ERROR_MESSAGE_MAX);
-    free(text);
+    int rc = buf_vprintf(&b, format, args); /* with a NUL behind it */
+    if (!rc) {
+        b.size = clip((const char *)b.data, ERROR_MESSAGE_MAX - (why ? strlen(why) + 2 : 0));
+        rc = why ? buf_printf(&b, ": %s", why) : SDF_OK;
+    }
+    e->message = rc ? NULL : buf_take_text(&b);
     buf_free(&b);
+}
+
+static void make(sdf_error **err, int code, const char *why, const char *format, va_list args)
+{
+    sdf_error *e = error_object_new(code);
+    if (!e->fixed) {
+        set_message(e, why, format, args);
+        build_text(e);
+    }
+    *err = e;
 }
 
 int error_set(sdf_error **err, int code, const char *format, ...)
@@ -163,15 +190,10 @@ int error_set(sdf_error **err, int code, const char *format, ...)
         code = SDF_E_INTERNAL;
     if (!err)
         return code;
-    sdf_error *e = error_object_new(code);
-    if (!e->fixed) {
-        va_list args;
-        va_start(args, format);
-        set_message(e, format, args);
-        va_end(args);
-        build_text(e);
-    }
-    *err = e;
+    va_list args;
+    va_start(args, format);
+    make(err, code, NULL, format, args);
+    va_end(args);
     return code;
 }
 
@@ -186,11 +208,17 @@ static int code_of_errno(int number)
         return SDF_E_ACCESS;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG: /* the limit of one file, the system's or the file system's */
         return SDF_E_NO_SPACE;
     case EEXIST:
         return SDF_E_EXISTS;
     case ENOMEM:
         return SDF_E_NO_MEMORY;
+    case ENOTDIR: /* paths that no second try makes good */
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+        return SDF_E_INVALID;
     default:
         return SDF_E_IO;
     }
@@ -204,23 +232,10 @@ int error_errno(sdf_error **err, int number, const char *format, ...)
     char reason[128];
     /* The GNU form: it may return a static text instead of filling the buffer. */
     const char *why = strerror_r(number, reason, sizeof reason);
-    sdf_error *e = error_object_new(code);
-    if (!e->fixed) {
-        va_list args;
-        va_start(args, format);
-        set_message(e, format, args);
-        va_end(args);
-        if (e->message) {
-            buf b = BUF_EMPTY;
-            if (!buf_printf(&b, "%s: %s", e->message, why)) {
-                free(e->message);
-                e->message = buf_take_text(&b);
-            }
-            buf_free(&b);
-        }
-        build_text(e);
-    }
-    *err = e;
+    va_list args;
+    va_start(args, format);
+    make(err, code, why, format, args);
+    va_end(args);
     return code;
 }
 
@@ -296,12 +311,6 @@ void error_log_tail(sdf_error **err, const char *log)
         (*err)->log = NULL;
     }
     build_text(*err);
-}
-
-void error_retriable(sdf_error **err, int retriable)
-{
-    if (can_annotate(err))
-        (*err)->retriable = retriable != 0;
 }
 
 void error_prefix(sdf_error **err, const char *format, ...)

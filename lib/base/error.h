@@ -11,7 +11,8 @@
  * `code`, so that a caller can `return error_set(err, SDF_E_IO, "...")`. */
 int error_set(sdf_error **err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same, with ": " and strerror(number) at the end; the code follows from the errno
- * (ENOENT not found, EACCES/EPERM access, ENOSPC/EDQUOT no space, EEXIST exists, ENOMEM no memory, else I/O). */
+ * (ENOENT not found, EACCES/EPERM/EROFS access, ENOSPC/EDQUOT/EFBIG no space, EEXIST exists, ENOMEM no memory,
+ * ENOTDIR/EISDIR/ELOOP/ENAMETOOLONG invalid, else I/O). I/O, timeout, throttled and lost are retriable. */
 int error_errno(sdf_error **err, int number, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int error_no_memory(sdf_error **err); /* the system's memory is out: the static object */
 
@@ -20,7 +21,6 @@ void error_hint(sdf_error **err, const char *format, ...) __attribute__((format(
 void error_at(sdf_error **err, const char *function, const char *operator_label);     /* NULL: keep */
 void error_where(sdf_error **err, int64_t stage, int64_t partition, int64_t attempt); /* -1: keep */
 void error_log_tail(sdf_error **err, const char *log);
-void error_retriable(sdf_error **err, int retriable); /* by default I/O, timeout, throttled and lost are */
 /* "context: message". */
 void error_prefix(sdf_error **err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -21,6 +21,9 @@ struct sdf_error {
     bool fixed;                                             /* the static object: never changed, never freed */
 };
 
+/* Is it one of the errors of sdf_status? */
+bool error_code_known(int code);
+
 /* A fresh object without strings, or the static one. Once its fields are filled in, finish it. */
 sdf_error *error_object_new(int code);
 void error_object_finish(sdf_error *e);

@@ -41,7 +41,7 @@ static char *text_or_null(wire_reader *in, size_t limit)
 sdf_error *error_decode(wire_reader *in)
 {
     int32_t code = (int32_t)wire_u32(in);
-    if (code >= 0 || code < SDF_E_INTERNAL)
+    if (!error_code_known(code)) /* a newer library's, or damage */
         code = SDF_E_INTERNAL;
     sdf_error *e = error_object_new(code);
     sdf_error into = {0}; /* also read past a static object, so that the reader moves on alike */

@@ -72,7 +72,7 @@ static int show(walk *w, const char *path, const char *name)
         .struct_size = sizeof info,
         .name = name,
         .size = (uint64_t)st.st_size,
-        .modified_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000,
+        .modified_ms = local_mtime_ns(&st) / 1000000,
     };
     return w->callback(&info, w->user);
 }

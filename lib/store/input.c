@@ -32,8 +32,7 @@ static int check_planned(int fd, const char *path, uint64_t size, int64_t mtime_
         return local_error(err, errno, "can't look at the input file \"%s\"", path);
     if (!S_ISREG(st.st_mode))
         return error_set(err, SDF_E_INVALID, "the input \"%s\" is not a regular file", path);
-    int64_t now_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-    if ((uint64_t)st.st_size != size || (mtime_ns != 0 && mtime_ns != now_ns))
+    if ((uint64_t)st.st_size != size || (mtime_ns != 0 && mtime_ns != local_mtime_ns(&st)))
         return changed(path, err);
     return SDF_OK;
 }

@@ -58,8 +58,7 @@ static int add_file(file_list *list, char *path, const struct stat *st, sdf_erro
         free(path);
         return rc;
     }
-    list->files[list->count++] =
-        (input_file){path, (uint64_t)st->st_size, (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec};
+    list->files[list->count++] = (input_file){path, (uint64_t)st->st_size, local_mtime_ns(st)};
     return SDF_OK;
 }
 

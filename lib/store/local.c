@@ -79,10 +79,7 @@ int local_error(sdf_error **err, int number, const char *format, ...)
     buf_free(&what);
     if (text == NULL)
         return error_no_memory(err);
-    if (number == EFBIG) /* the quota of one file, which the system's limits or the file system set */
-        rc = error_set(err, SDF_E_NO_SPACE, "%s: the file would be larger than is allowed", text);
-    else
-        rc = error_errno(err, number, "%s", text);
+    rc = error_errno(err, number, "%s", text);
     free(text);
     if (number == ENOSPC || number == EDQUOT)
         error_hint(err, "free some space there, or choose a folder on another disk");
@@ -93,6 +90,11 @@ int local_error(sdf_error **err, int number, const char *format, ...)
     else if (number == EACCES || number == EPERM || number == EROFS)
         error_hint(err, "check the owner and mode of the file and of the folders above it");
     return rc;
+}
+
+int64_t local_mtime_ns(const struct stat *st)
+{
+    return (int64_t)((uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec);
 }
 
 int local_open(const char *path, int flags, unsigned mode)

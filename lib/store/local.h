@@ -2,6 +2,8 @@
 #ifndef STORE_LOCAL_H
 #define STORE_LOCAL_H
 
+#include <sys/stat.h>
+
 #include <sdf/base.h>
 
 /* The absolute path of what follows "file:"; "//host/..." is refused, "///..." is fine. No percent-decoding: a '%' is
@@ -12,6 +14,9 @@ int local_path(const char *uri, char **path, sdf_error **err);
 
 /* error_errno with the hint that belongs to the errno: full disk, too many open files, permission. */
 int local_error(sdf_error **err, int number, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* When a file last changed, as nanoseconds since the epoch. Times that no int64_t holds wrap: only equality counts. */
+int64_t local_mtime_ns(const struct stat *st);
 
 /* open(2) again after signals, and a few times after ESTALE (NFS: the server replaced the file). -1: errno. */
 int local_open(const char *path, int flags, unsigned mode);

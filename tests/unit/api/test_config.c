@@ -101,7 +101,7 @@ static void test_bad_files(void **state)
     sdf_error_free(err);
     write_text(folder, "conf", "just words\n");
     assert_int_equal(sdf_config_load(c, path, NULL), SDF_E_INVALID);
-    assert_int_equal(sdf_config_load(c, folder, NULL), SDF_E_IO);
+    assert_int_equal(sdf_config_load(c, folder, NULL), SDF_E_INVALID);
     sdf_config_free(c);
     setenv("SDF_CONFIG", path, 1);
     expect_open_fails("conf:1", SDF_E_INVALID);

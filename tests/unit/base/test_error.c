@@ -72,11 +72,10 @@ static void annotations_add_up(void **state)
     sdf_error *e = full_error();
     assert_string_equal(sdf_error_text(e), full_text);
     assert_int_equal(sdf_error_retriable(e), 0);
-    error_retriable(&e, 1);
     sdf_error *copy = error_copy(e);
     sdf_error_free(e);
     assert_string_equal(sdf_error_text(copy), full_text);
-    assert_int_equal(sdf_error_retriable(copy), 1);
+    assert_int_equal(sdf_error_retriable(copy), 0);
     assert_string_equal(sdf_error_message(copy), "job 1: bad line 7");
     sdf_error *moved = NULL;
     assert_int_equal(error_move(&moved, &copy), SDF_E_USER);
@@ -88,7 +87,8 @@ static void errno_becomes_a_code(void **state)
 {
     static const int pairs[][2] = {{ENOENT, SDF_E_NOT_FOUND}, {EACCES, SDF_E_ACCESS},   {EPERM, SDF_E_ACCESS},
                                    {ENOSPC, SDF_E_NO_SPACE},  {EDQUOT, SDF_E_NO_SPACE}, {EEXIST, SDF_E_EXISTS},
-                                   {ENOMEM, SDF_E_NO_MEMORY}, {EIO, SDF_E_IO},          {99999, SDF_E_IO}};
+                                   {ENOMEM, SDF_E_NO_MEMORY}, {ENOTDIR, SDF_E_INVALID}, {EFBIG, SDF_E_NO_SPACE},
+                                   {EIO, SDF_E_IO},           {99999, SDF_E_IO}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         sdf_error *e = NULL;
         assert_int_equal(error_errno(&e, pairs[i][0], "can't read \"%s\"", "f"), pairs[i][1]);
@@ -132,6 +132,20 @@ static void texts_are_bounded_and_cut_at_characters(void **state)
     sdf_error_free(e);
     buf_free(&b);
     free(long_text);
+    /* The system's reason fits too, behind what is cut. */
+    e = NULL;
+    assert_int_equal(error_errno(&e, ENOENT, "%0*d", 5000, 7), SDF_E_NOT_FOUND);
+    assert_int_equal(strlen(sdf_error_message(e)), 4096);
+    assert_non_null(strstr(sdf_error_message(e), "0: No such file"));
+    b = (buf)BUF_EMPTY;
+    assert_int_equal(error_encode(e, &b), SDF_OK);
+    r = wire_read(b.data, b.size);
+    again = error_decode(&r);
+    assert_non_null(again);
+    assert_string_equal(sdf_error_message(again), sdf_error_message(e));
+    sdf_error_free(again);
+    sdf_error_free(e);
+    buf_free(&b);
     e = sdf_error_new(0, NULL, NULL);
     assert_int_equal(sdf_error_code(e), SDF_E_INTERNAL);
     assert_string_equal(sdf_error_message(e), "SDF_E_INTERNAL");

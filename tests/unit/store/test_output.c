@@ -93,7 +93,7 @@ static void test_begin_refused(void **state)
     FAILS(SDF_E_EXISTS, "does not exist yet", output_begin(in_scratch("there"), "j", &out, &err));
     FAILS(SDF_E_EXISTS, "afile", output_begin(in_scratch("afile"), "j", &out, &err));
     FAILS(SDF_E_EXISTS, "dangling", output_begin(in_scratch("dangling"), "j", &out, &err));
-    FAILS(SDF_E_IO, "afile/out", output_begin(in_scratch("afile/out"), "j", &out, &err));
+    FAILS(SDF_E_INVALID, "afile/out", output_begin(in_scratch("afile/out"), "j", &out, &err));
     FAILS(SDF_E_EXISTS, "\"/\"", output_begin("/", "j", &out, &err));
     FAILS(SDF_E_UNSUPPORTED, "s3:", output_begin("s3://bucket/out", "j", &out, &err));
     FAILS(SDF_E_INVALID, "empty", output_begin("", "j", &out, &err));
