@@ -166,7 +166,7 @@ void sched_attempts_expire(sched *s)
         attempt *a = &s->attempts[s->oldest];
         sched_attempt_unqueue(s, a);
         if (a->state == ATTEMPT_LIVE) {
-            emit_about(s, SCHED_STOP, a);
+            emit_about(s, SCHED_STOP, a)->failed = true;
             retry_lost(s, a);
         } else {
             sched_attempt_discard(s, a);

@@ -92,7 +92,7 @@ void commit_journaled(sched *s, const sched_event *e)
     g->fingerprint = a->fingerprint;
     g->flags = a->cut ? LEG_CUT : 0;
     g->state = LEG_VISIBLE;
-    g->launches = g->failures = 0;
+    g->launches = g->failures = g->throttles = 0;
     sched_attempt_forget(s, a);
     st->task[t].visible++;
     if (g->flags & LEG_CUT && l + 1 == sched_task_legs(&st->task[t]))

@@ -36,19 +36,37 @@ void launch_succeeded(sched *s)
         s->window = most;
 }
 
+/* Nothing is in flight, so no answer will free a place: asks less and less often, and not for ever. */
+static void refused_idle(sched *s, stage *st, uint32_t t, uint32_t l)
+{
+    int64_t wait = s->config.backoff_ms;
+    for (uint32_t i = 0; i < s->refusals && wait < s->config.backoff_max_ms; i++)
+        wait *= 2;
+    s->hold_until = s->now + (wait < s->config.backoff_max_ms ? wait : s->config.backoff_max_ms);
+    if (s->refusals++ < s->config.throttles || st == NULL)
+        return;
+    s->refusals = 0; /* another job may try as often */
+    sched_action why = {.stage = st->id, .task = t, .leg = l, .status = SDF_E_BUSY};
+    sched_jobs_fail(s, st, &why);
+}
+
 void launch_refused(sched *s, attempt *a)
 {
+    stage *st = a->stage;
+    uint32_t t = a->task, l = a->leg;
     if (a->state == ATTEMPT_LIVE) {
-        leg *g = sched_stage_leg(a->stage, a->task, a->leg);
+        leg *g = sched_stage_leg(st, t, l);
         if (g->launches < UINT16_MAX)
             g->launches--;
-        a->stage->attempts--;
-        sched_stage_queue(s, a->stage, a->task, a->leg);
+        st->attempts--;
+        sched_stage_queue(s, st, t, l);
     } else if (a->state != ATTEMPT_DOOMED) {
         return; /* it was answered, so it did begin */
     }
     sched_attempt_forget(s, a);
     s->hold_until = s->now + s->config.backoff_ms; /* or until a place is free */
+    if (s->in_flight == 0)
+        refused_idle(s, st, t, l);
 }
 
 static void launch(sched *s, stage *st, uint32_t t, uint32_t l)

@@ -80,6 +80,8 @@ static void back_off(sched *s, stage *st, uint32_t t, uint32_t l)
 static int status_of(failure_class failure)
 {
     switch (failure) {
+    case FAILURE_THROTTLED:
+        return SDF_E_THROTTLED;
     case FAILURE_TIMEOUT:
         return SDF_E_TIMEOUT;
     case FAILURE_MEMORY:
@@ -100,7 +102,11 @@ static void leg_failed(sched *s, stage *st, uint32_t t, uint32_t l, failure_clas
 {
     leg *g = sched_stage_leg(st, t, l);
     st->failed++;
-    if (failure != FAILURE_THROTTLED && failure != FAILURE_FATAL)
+    if (failure != FAILURE_THROTTLED)
+        g->throttles = 0;
+    if (failure == FAILURE_THROTTLED && g->throttles < s->config.throttles)
+        g->throttles++;
+    else if (failure != FAILURE_FATAL)
         g->failures++;
     if (failure != FAILURE_FATAL && g->failures <= s->config.retries) {
         back_off(s, st, t, l);

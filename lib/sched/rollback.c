@@ -41,14 +41,16 @@ bool rollback_upstream(sched *s, attempt *a, const sched_event *e)
     stage *st = sched_stage_find(s, e->bad_stage);
     sched_action why = {
         .stage = consumer->id, .task = a->task, .leg = a->leg, .attempt = a->id, .status = SDF_E_CORRUPT};
-    if (st == NULL || (st->elsewhere && is_parent(consumer, st))) { /* nobody can make it again */
+    if (st == NULL || !is_parent(consumer, st)) /* had its parent been dropped, it would have lost its job */
+        return false;                           /* names what it can't have read */
+    if (st->elsewhere) { /* nobody can make it again */
         sched_attempt_spend(s, a);
         sched_jobs_fail(s, consumer, &why);
         return true;
     }
-    leg *g = is_parent(consumer, st) ? sched_stage_leg(st, e->bad_task, e->bad_leg) : NULL;
+    leg *g = sched_stage_leg(st, e->bad_task, e->bad_leg);
     if (g == NULL)
-        return false; /* names what it can't have read */
+        return false;
     if (g->state == LEG_VISIBLE && g->attempt == e->bad_attempt) {
         wait_again(s, a);
         rerun(s, st, e->bad_task, e->bad_leg);

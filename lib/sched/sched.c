@@ -13,6 +13,7 @@ void sched_config_init(sched_config *c)
     c->seed = 1;
     c->concurrency = 1;
     c->retries = 3;
+    c->throttles = 100;
     c->reruns = 3;
     c->task_timeout_ms = 600000;
     c->lease_grace_ms = 5000;
@@ -37,6 +38,8 @@ sched *sched_new(const sched_config *config)
         s->config.backoff_max_ms = s->config.backoff_ms;
     if (s->config.retries > UINT16_MAX - 1)
         s->config.retries = UINT16_MAX - 1;
+    if (s->config.throttles > UINT16_MAX - 1)
+        s->config.throttles = UINT16_MAX - 1;
     if (s->config.reruns > UINT16_MAX - 1)
         s->config.reruns = UINT16_MAX - 1;
     if (s->config.legs_max == 0)
@@ -177,8 +180,10 @@ static void apply(sched *s, const sched_event *e)
     case SCHED_CONCURRENCY:
         launch_cap(s, e->value);
         break;
-    case SCHED_TICK:
     case SCHED_STARTED:
+        s->refusals = 0;
+        break;
+    case SCHED_TICK:
         break;
     }
 }

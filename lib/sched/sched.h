@@ -30,7 +30,9 @@ typedef struct sched sched;
 typedef struct sched_config {
     uint64_t seed;
     uint32_t concurrency;    /* attempts in flight at most */
-    uint32_t retries;        /* per task (and leg) beyond its first attempt; throttling is free */
+    uint32_t retries;        /* per task (and leg) beyond its first attempt */
+    uint32_t throttles;      /* of one leg in a row that are free, so that nothing waits for ever: more cost retries. So
+                              * many refusals in a row, with nothing in flight, fail the job */
     uint32_t reruns;         /* of one producer because its object was bad */
     int64_t task_timeout_ms; /* an attempt's lease; 0: none */
     int64_t lease_grace_ms;  /* without a reply so long after the lease, the attempt counts as lost */
@@ -84,7 +86,8 @@ typedef struct sched_event {
 
 typedef enum sched_action_kind {
     SCHED_LAUNCH = 1,    /* start attempt of (stage, task, leg), with lease_ms from now (0: none) */
-    SCHED_STOP,          /* attempt: best effort; its outcome, if any, will be discarded */
+    SCHED_STOP,          /* attempt: best effort; its outcome, if any, will be discarded. `failed`: it gave no answer by
+                          * the end of lease and grace, and counts as lost (it may yet win) */
     SCHED_JOURNAL,       /* write record: attempt won (stage, task, leg); answer JOURNALED (in a later call). Instead of
                           * becoming visible it may be UNPUBLISHed then, if it was rolled back meanwhile */
     SCHED_DISCARD,       /* attempt: remove what it wrote, (stage, task, leg); `failed`: it may have left anything */
@@ -95,7 +98,8 @@ typedef enum sched_action_kind {
     SCHED_TASK_DONE,     /* (stage, task): all its legs are visible (again, after a rerun or rollback); leg: the last */
     SCHED_JOB_DONE,      /* job */
     SCHED_JOB_FAILED,    /* job: status says why, (stage, task, leg) where, attempt (if not 0) whose error to show;
-                          * SDF_E_NONDETERMINISTIC names the producer, SDF_E_CORRUPT the consumer of a bad object */
+                          * SDF_E_NONDETERMINISTIC names the producer, SDF_E_CORRUPT the consumer of a bad object; SDF_E_BUSY: the
+                          * transport has no place for it, and nothing is in flight that could free one */
     SCHED_TIMER,         /* send a TICK at at_ms (the earliest asked for counts) */
     SCHED_TASK_UNDONE    /* (stage, task): it was done, and is no longer: a leg of it runs again or was rolled back */
 } sched_action_kind;
@@ -106,7 +110,7 @@ typedef struct sched_action {
     uint64_t attempt;
     uint64_t record;
     uint32_t number;  /* LAUNCH: which try of this leg, 0 first */
-    bool failed;      /* DISCARD: it never said that it had committed */
+    bool failed;      /* DISCARD: it never said that it had committed; STOP: it is lost */
     bool rerun;       /* LAUNCH: the leg was visible before: it must end where it ended */
     int64_t lease_ms; /* LAUNCH */
     int64_t at_ms;    /* TIMER */

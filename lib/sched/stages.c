@@ -190,7 +190,7 @@ void sched_stage_park(sched *s, stage *st)
             if (g->state == LEG_VISIBLE || g->state == LEG_COMMITTING)
                 continue;
             sched_attempts_doom(s, g, 0);
-            g->failures = g->launches = g->reruns = 0;
+            g->failures = g->launches = g->throttles = g->reruns = 0;
             g->state = LEG_IDLE;
             if (l)
                 sched_stage_queue(s, st, t, l);

@@ -31,6 +31,7 @@ typedef struct leg {
     uint32_t entrants;    /* list of attempts that may still win: index + 1, 0 ends it (attempt.sibling) */
     uint16_t launches;    /* since it was last visible or idle; refused ones don't count */
     uint16_t failures;    /* of them, those that cost a retry */
+    uint16_t throttles;   /* in a row */
     uint16_t reruns;
     uint8_t state;
     uint8_t flags;
@@ -132,6 +133,7 @@ struct sched {
     uint64_t window;    /* in 1/WINDOW_ONE of an attempt */
     int64_t halved_at;  /* when it was last halved; -1: never */
     int64_t hold_until; /* the transport was full: launch nothing before; 0: none */
+    uint32_t refusals;  /* in a row, with nothing in flight */
     int64_t timer;      /* asked for; NEVER: none */
 
     sched_action *actions;

@@ -240,6 +240,81 @@ static void test_stages_refused(void **state)
     sched_free(NULL);
 }
 
+typedef struct patience {
+    sched *s;
+    const sched_action *actions;
+    size_t count;
+    int64_t now;
+} patience;
+
+static void tell_sched(patience *p, sched_event e)
+{
+    assert_int_equal(sched_on_event(p->s, &e, p->now, &p->actions, &p->count), SDF_OK);
+}
+
+static const sched_action *said(const patience *p, sched_action_kind kind)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->actions[i].kind == kind)
+            return &p->actions[i];
+    return NULL;
+}
+
+/* Answers every launch of a job of one stage with the event until the job has failed; returns how often. */
+static uint32_t answer_all(patience *p, sched_event e, int *status)
+{
+    uint32_t launched = 0;
+    tell_sched(p, (sched_event){.kind = SCHED_JOB, .job = 1, .stage = 1});
+    while (!said(p, SCHED_JOB_FAILED)) {
+        const sched_action *go = said(p, SCHED_LAUNCH);
+        assert_true(launched < 10000 && p->now < 100000000);
+        if (go) {
+            launched++;
+            e.attempt = go->attempt;
+            tell_sched(p, e);
+        } else {
+            p->now += 1000;
+            tell_sched(p, (sched_event){.kind = SCHED_TICK});
+        }
+    }
+    *status = said(p, SCHED_JOB_FAILED)->status;
+    return launched;
+}
+
+/* A platform that never does anything but throttle, or refuse, ends the job: nothing waits for ever. */
+static void test_patience_ends(void **state)
+{
+    sched_config c;
+    sched_config_init(&c);
+    c.task_timeout_ms = 0;
+    c.concurrency = 1;
+    patience p = {.s = sched_new(&c)};
+    int status;
+    assert_int_equal(sched_add_stage(p.s, &(sched_stage){.id = 1, .tasks = 1}), SDF_OK);
+    uint32_t n = answer_all(&p, (sched_event){.kind = SCHED_FAILED, .failure = FAILURE_THROTTLED}, &status);
+    assert_int_equal(n, c.throttles + c.retries + 1);
+    assert_int_equal(status, SDF_E_THROTTLED);
+    int64_t began = p.now;
+    n = answer_all(&p, (sched_event){.kind = SCHED_REFUSED}, &status);
+    assert_int_equal(n, c.throttles + 1);
+    assert_int_equal(status, SDF_E_BUSY);
+    assert_true(p.now - began > 1000000); /* it asked less and less often */
+    /* A later job tries again from the beginning; what was taken starts the count anew. */
+    tell_sched(&p, (sched_event){.kind = SCHED_JOB, .job = 2, .stage = 1});
+    for (uint32_t i = 0; i < 5 * c.throttles; i++) {
+        while (!said(&p, SCHED_LAUNCH)) {
+            p.now += 30000;
+            tell_sched(&p, (sched_event){.kind = SCHED_TICK});
+        }
+        uint64_t attempt = said(&p, SCHED_LAUNCH)->attempt;
+        if (i % c.throttles == 7)
+            tell_sched(&p, (sched_event){.kind = SCHED_STARTED, .attempt = attempt});
+        tell_sched(&p, (sched_event){.kind = SCHED_REFUSED, .attempt = attempt});
+        assert_null(said(&p, SCHED_JOB_FAILED));
+    }
+    sched_free(p.s);
+}
+
 static void test_size(void **state)
 {
     (void)state;
@@ -275,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_histories),
         cmocka_unit_test(test_stages_refused),
+        cmocka_unit_test(test_patience_ends),
         cmocka_unit_test(test_size),
     };
     return cmocka_run_group_tests_name("sched: histories", tests, NULL, NULL);
