@@ -42,7 +42,8 @@ int wire_put_varint(buf *b, uint64_t v);
 int wire_put_bytes(buf *b, const void *data, size_t size);
 int wire_put_text(buf *b, const char *text); /* NULL as "" */
 
-/* Fixed fields in memory, any alignment. */
+/* Fixed fields in memory, any alignment. All formats of the library, and raw numbers in records, are little-endian. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "only little-endian platforms are supported");
 static inline uint32_t load_u32(const void *p)
 {
     uint32_t v;

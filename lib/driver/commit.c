@@ -65,7 +65,7 @@ int commit_new(driver *d, const task_reply *r, commit **out, sdf_error **err)
 {
     if (!r->index_name || !*r->index_name)
         return commit_pack(r, r->index, out, err);
-    sdf_view view = {.struct_size = sizeof view};
+    sdf_view view = {0};
     int rc = store_get_sealed(d->config.store, r->index_name, UINT32_MAX, &view, err);
     if (rc)
         return rc;

@@ -52,7 +52,6 @@ bool block_builder_fits(const block_builder *b, const sdf_slice *key, const sdf_
 int block_builder_add(block_builder *b, const sdf_column *keys, const sdf_column *values, size_t first, size_t count,
                       sdf_error **err);
 int block_builder_add_one(block_builder *b, const sdf_slice *key, const sdf_slice *value, sdf_error **err);
-size_t block_builder_size(const block_builder *b); /* raw bytes so far; the encoded layout may be smaller */
 size_t block_builder_count(const block_builder *b);
 /* Header and payload, valid until the next call; compressed if that makes it smaller. *digest: XXH3-64 of the raw
  * payload. Empties the builder. */

@@ -21,7 +21,7 @@ static size_t records_for(size_t block_bytes)
     return n < SDF_BATCH_MAX ? SDF_BATCH_MAX : n > BLOCK_RECORDS_MAX ? BLOCK_RECORDS_MAX : n;
 }
 
-/* The estimate of block_builder_size errs low only in lengths of 4 bytes, which values over 64 KiB have. */
+/* The estimate of builder_size errs low only in lengths of 4 bytes, which values over 64 KiB have. */
 static size_t raw_for(size_t block_bytes)
 {
     return BLOCK_HEADER_BYTES + block_bytes + block_bytes / 16384 + 64;
@@ -185,7 +185,8 @@ static size_t column_size(const column_builder *c, size_t count)
     return c->kind == TYPE_NULL ? 0 : 4 + c->size + (is_variable(c->kind) ? count * LENGTH_ESTIMATE : 0);
 }
 
-size_t block_builder_size(const block_builder *b)
+/* Raw bytes so far; the encoded layout may be smaller. */
+static size_t builder_size(const block_builder *b)
 {
     return BLOCK_PREFIX_BYTES + column_size(&b->column[SDF_KEY], b->count) +
            column_size(&b->column[SDF_VALUE], b->count);
@@ -236,7 +237,7 @@ size_t block_builder_room(const block_builder *b, const sdf_column *keys, const 
                           size_t count)
 {
     type_kind key = b->column[SDF_KEY].kind, value = b->column[SDF_VALUE].kind;
-    size_t size = block_builder_size(b);
+    size_t size = builder_size(b);
     size_t most = b->room > b->count ? b->room - b->count : 0;
     if (size > b->block_bytes)
         return 0;
@@ -261,7 +262,7 @@ size_t block_builder_room(const block_builder *b, const sdf_column *keys, const 
 
 bool block_builder_fits(const block_builder *b, const sdf_slice *key, const sdf_slice *value)
 {
-    size_t size = block_builder_size(b);
+    size_t size = builder_size(b);
     if (size > b->block_bytes || b->count >= b->room)
         return false;
     uint64_t left = b->block_bytes - size;

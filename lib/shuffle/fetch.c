@@ -60,7 +60,8 @@ uint64_t fetch_overhead(uint32_t count)
     return sizeof(fetch) + arrays_size(count);
 }
 
-uint64_t fetch_need(const task_extent *x, uint32_t count)
+/* The least window: one block of any extent, with the object's header in front. */
+static uint64_t need_of(const task_extent *x, uint32_t count)
 {
     uint64_t need = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -105,7 +106,7 @@ int fetch_open(fetch **out, task_env *env, const fetch_source *source, uint32_t 
     int rc = check_extents(x, count, err);
     if (rc != SDF_OK)
         return rc;
-    uint64_t need = fetch_need(x, count), overhead = fetch_overhead(count);
+    uint64_t need = need_of(x, count), overhead = fetch_overhead(count);
     window = all_at_once(x, count, source->gap, window);
     window = source->lends ? 0 : window > need ? window : need;
     fetch *f = charge_alloc(env->budget, overhead, err);
@@ -135,10 +136,8 @@ int fetch_open(fetch **out, task_env *env, const fetch_source *source, uint32_t 
 void fetch_forget(fetch *f)
 {
     for (uint32_t i = 0; i < f->read_count; i++) {
-        if (f->reads[i].view.release)
-            f->reads[i].view.release(f->reads[i].view.owner);
+        store_release(&f->reads[i].view);
         sdf_error_free(f->reads[i].err);
-        f->reads[i].view = (sdf_view){.struct_size = sizeof(sdf_view)};
         f->reads[i].err = NULL;
     }
     f->read_count = f->held_count = f->held_at = 0;
@@ -194,26 +193,26 @@ static void wait_before(const task_env *env, int try)
     nanosleep(&t, NULL);
 }
 
-static int read_once(fetch *f, sdf_read *reads, uint32_t count)
+/* One call for `count` reads, at most READS_MAX; each has a status, and an error if that is one. */
+static void read_once(fetch *f, sdf_read *reads, uint32_t count)
 {
+    sdf_read *list[READS_MAX] = {NULL};
     sdf_error *why = NULL;
     for (uint32_t i = 0; i < count; i++) {
         reads[i].status = SDF_E_INTERNAL;
-        reads[i].view = (sdf_view){.struct_size = sizeof(sdf_view)};
+        reads[i].view = (sdf_view){0};
         reads[i].err = NULL;
+        list[i] = &reads[i];
     }
     f->env->metrics.store_reads += f->source.upstream ? count : 0;
-    int rc = f->source.read(f->source.self, reads, count, &why);
+    int rc = f->source.read(f->source.self, list, count, &why);
     for (uint32_t i = 0; i < count; i++) {
         sdf_read *r = &reads[i];
-        if (rc != SDF_OK && r->status >= 0) {
-            if (r->view.release)
-                r->view.release(r->view.owner);
-            r->view = (sdf_view){.struct_size = sizeof(sdf_view)};
-        }
-        if (rc != SDF_OK)
+        if (rc != SDF_OK) {
+            store_release(&r->view);
             r->status = rc;
-        else if (r->status == SDF_OK && r->view.size != r->length)
+        }
+        if (r->status == SDF_OK && r->view.size != r->length)
             r->status = error_set(&r->err, SDF_E_CORRUPT, "%zu bytes came where %" PRIu64 " were asked for",
                                   r->view.size, r->length);
         if (r->status == SDF_E_THROTTLED)
@@ -222,7 +221,6 @@ static int read_once(fetch *f, sdf_read *reads, uint32_t count)
             r->err = why ? error_copy(why) : sdf_error_new(r->status, "the read failed", NULL);
     }
     sdf_error_free(why);
-    return SDF_OK;
 }
 
 static int read_again(fetch *f, sdf_read *r, sdf_error **err)

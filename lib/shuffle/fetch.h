@@ -7,7 +7,7 @@
 #include "shuffle/object.h"
 
 /* Does all reads, as sdf_store_ops.read does; each has its own status. */
-typedef int (*fetch_read_fn)(void *self, sdf_read *reads, size_t count, sdf_error **err);
+typedef int (*fetch_read_fn)(void *self, sdf_read *const *reads, size_t count, sdf_error **err);
 
 typedef struct fetch_source {
     fetch_read_fn read;
@@ -20,12 +20,11 @@ typedef struct fetch_source {
 typedef struct fetch fetch;
 
 /* The extents stay the caller's and must live as long. `window`: bytes to read at once; raised to what the largest
- * block needs (fetch_need). stage: of the producers. */
+ * block needs. stage: of the producers. */
 int fetch_open(fetch **f, task_env *env, const fetch_source *source, uint32_t stage, const task_extent *x,
                uint32_t count, uint64_t window, sdf_error **err);
 void fetch_close(fetch *f);
-/* The least window for these extents, and what fetch_open charges beside the window. */
-uint64_t fetch_need(const task_extent *x, uint32_t count);
+/* What fetch_open charges beside the window. */
 uint64_t fetch_overhead(uint32_t count);
 
 /* The bytes of extent i from `at` on, at least `want` of them (at + want within the extent, want no more than a block

@@ -44,7 +44,7 @@ int object_fetch_index(store *s, const object_ids *ids, uint64_t size, shuffle_i
         return cut_short(name, err);
     uint64_t tail = size < TAIL_BYTES ? size : TAIL_BYTES, offset = 0;
     uint32_t length = 0, crc = 0;
-    sdf_view view = {.struct_size = sizeof view}, index = view;
+    sdf_view view, index;
     int rc = read_range(s, name, size - tail, tail, &view, err);
     if (rc)
         return rc;

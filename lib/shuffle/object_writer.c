@@ -275,8 +275,7 @@ static int index_make(object_writer *w, shuffle_index *index, sdf_error **err)
     if (w->count && !(index->extents = malloc(w->count * sizeof *index->extents)))
         return error_no_memory(err);
     if (w->count)
-        if (w->count)
-            qsort(w->extents, w->count, sizeof *w->extents, by_partition);
+        qsort(w->extents, w->count, sizeof *w->extents, by_partition);
     for (size_t i = 0; i < w->count; i++)
         index->extents[i] = w->extents[i].x;
     index->fingerprint = fingerprint_of(w->extents, w->count, w->partitions);

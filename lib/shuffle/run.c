@@ -118,13 +118,13 @@ static int bytes_extents(run *r, const shuffle_index *x, sdf_error **err)
 }
 
 /* The object's own bytes, lent. object_read_index has checked that extents lie within. */
-static int bytes_read(void *self, sdf_read *reads, size_t count, sdf_error **err)
+static int bytes_read(void *self, sdf_read *const *reads, size_t count, sdf_error **err)
 {
     const object_bytes *b = self;
     for (size_t i = 0; i < count; i++) {
-        reads[i].view.data = b->data + reads[i].offset;
-        reads[i].view.size = reads[i].length;
-        reads[i].status = SDF_OK;
+        reads[i]->view.data = b->data + reads[i]->offset;
+        reads[i]->view.size = reads[i]->length;
+        reads[i]->status = SDF_OK;
     }
     return SDF_OK;
 }

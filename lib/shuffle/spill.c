@@ -270,7 +270,7 @@ static int read_scratch(spill_file *f, sdf_read *r, uint64_t length)
 
 static int read_object(spill_file *f, sdf_read *r, uint64_t skip)
 {
-    sdf_view view = {.struct_size = sizeof view};
+    sdf_view view;
     uint8_t *to = (uint8_t *)r->buffer + skip;
     uint64_t offset = r->offset + skip - f->in_file, length = r->length - skip;
     f->env->metrics.store_reads++;
@@ -283,14 +283,14 @@ static int read_object(spill_file *f, sdf_read *r, uint64_t skip)
     return SDF_OK;
 }
 
-static int spill_read(void *self, sdf_read *reads, size_t count, sdf_error **err)
+static int spill_read(void *self, sdf_read *const *reads, size_t count, sdf_error **err)
 {
     spill_file *f = self;
     for (size_t i = 0; i < count; i++) {
-        sdf_read *r = &reads[i];
+        sdf_read *r = reads[i];
         uint64_t here = r->offset < f->in_file ? f->in_file - r->offset : 0;
         uint64_t from_file = here < r->length ? here : r->length;
-        r->view = (sdf_view){.struct_size = sizeof r->view, .data = r->buffer, .size = r->length};
+        r->view = (sdf_view){.data = r->buffer, .size = r->length};
         r->status = from_file ? read_scratch(f, r, from_file) : SDF_OK;
         if (r->status == SDF_OK && from_file < r->length)
             r->status = read_object(f, r, from_file);

@@ -6,7 +6,7 @@
 #include "shuffle/charge.h"
 
 #define PENDING_MAX (64u << 10)
-#define PARTS_MAX   8
+#define PARTS_MAX   (BLOCK_LONE_PARTS + 1) /* of one write: what is pending, then a block */
 
 static size_t pending_for(size_t block_bytes)
 {
@@ -75,7 +75,7 @@ int stream_put(stream *s, const sdf_slice *parts, size_t count, sdf_error **err)
     size_t n = 0;
     if (s->pending_size)
         all[n++] = (sdf_slice){s->pending, s->pending_size};
-    for (size_t i = 0; i < count && n < PARTS_MAX; i++)
+    for (size_t i = 0; i < count; i++)
         if (parts[i].size)
             all[n++] = parts[i];
     s->pending_size = 0;

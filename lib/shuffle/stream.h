@@ -34,7 +34,7 @@ int stream_add_one(stream *s, const sdf_slice *key, const sdf_slice *value, sdf_
 uint64_t stream_records(const stream *s);
 /* Ends the block and the extent: what it holds (records 0: nothing). The next one begins behind it. */
 int stream_end_extent(stream *s, index_extent *x, uint64_t *digest, sdf_error **err);
-/* Bytes that are no block: headers and the like. Not inside an extent. */
+/* Bytes that are no block: headers and the like, in at most BLOCK_LONE_PARTS parts. Not inside an extent. */
 int stream_put(stream *s, const sdf_slice *parts, size_t count, sdf_error **err);
 int stream_flush(stream *s, sdf_error **err);
 

@@ -73,11 +73,13 @@ static void refuse(wire_reader *in)
 
 static void get_metrics(task_metrics *m, wire_reader *in)
 {
-    uint64_t values[METRICS];
-    if (wire_u8(in) != METRICS)
-        refuse(in);
-    for (size_t i = 0; i < METRICS; i++)
-        values[i] = wire_varint(in);
+    uint64_t values[METRICS] = {0};
+    size_t count = wire_u8(in);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t v = wire_varint(in);
+        if (i < METRICS) /* a newer worker counts more */
+            values[i] = v;
+    }
     memcpy(m, values, sizeof values);
 }
 

@@ -6,7 +6,16 @@
 
 #include <sdf/record.h>
 
-typedef enum type_kind { TYPE_BYTES, TYPE_I64, TYPE_F64, TYPE_NULL, TYPE_TUPLE, TYPE_OPTIONAL, TYPE_ANY } type_kind;
+/* Append only: these numbers stand in shuffle objects and splitters. */
+typedef enum type_kind {
+    TYPE_BYTES = 0,
+    TYPE_I64 = 1,
+    TYPE_F64 = 2,
+    TYPE_NULL = 3,
+    TYPE_TUPLE = 4,
+    TYPE_OPTIONAL = 5,
+    TYPE_ANY = 6
+} type_kind;
 
 #define TYPE_TEXT_MAX  1024
 #define TYPE_DEPTH_MAX 32

@@ -112,8 +112,8 @@ int suite_get(suite *s, store *from, const char *name, uint64_t offset, uint64_t
 {
     sdf_error *err = NULL;
     sdf_read read = {.struct_size = sizeof read, .name = name, .offset = offset, .length = length};
-    read.view.struct_size = sizeof read.view;
-    int failed = suite_status(s, "read", from->ops->read(from->self, &read, 1, &err), &err, SDF_OK) ||
+    sdf_read *reads[] = {&read};
+    int failed = suite_status(s, "read", from->ops->read(from->self, reads, 1, &err), &err, SDF_OK) ||
                  suite_status(s, "the status of a read", read.status, &read.err, expected);
     if (!failed && expected == SDF_OK)
         failed = check_range(s, name, &read.view, offset, length, seed);

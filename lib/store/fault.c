@@ -117,20 +117,19 @@ static int flip(fault_store *f, sdf_read *r)
     copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
     size_t size = r->view.size;
     store_release(&r->view);
-    r->view = (sdf_view){sizeof r->view, copy, size, free, copy};
+    r->view = (sdf_view){copy, size, free, copy};
     return SDF_OK;
 }
 
 static void read_one(fault_store *f, sdf_read *r)
 {
-    r->err = NULL;
     r->status = read_fault(f, r->name, &r->err);
     if (r->status == SDF_OK && happens(f, f->read_short))
         r->status = injected(SDF_E_CORRUPT, "injected short object", r->name, &r->err);
     if (r->status != SDF_OK)
         return;
     sdf_error *err = NULL;
-    int rc = f->inner->ops->read(f->inner->self, r, 1, &err);
+    int rc = f->inner->ops->read(f->inner->self, &r, 1, &err);
     if (rc != SDF_OK) {
         r->status = rc;
         r->err = err;
@@ -143,12 +142,12 @@ static void read_one(fault_store *f, sdf_read *r)
         store_release(&r->view);
 }
 
-static int fault_read(void *self, sdf_read *reads, size_t count, sdf_error **err)
+static int fault_read(void *self, sdf_read *const *reads, size_t count, sdf_error **err)
 {
     fault_store *f = self;
     for (size_t i = 0; i < count; i++) {
         delay(f);
-        read_one(f, &reads[i]);
+        read_one(f, reads[i]);
     }
     return SDF_OK;
 }

@@ -74,7 +74,7 @@ static int read_open(file_store *fs, open_file *h, sdf_read *r, int *number)
     *number = r->length > 0 ? read_range(h, r, buffer) : 0;
     if (*number == 0) {
         int ours = buffer != r->buffer;
-        r->view = (sdf_view){sizeof r->view, buffer, r->length, ours ? free : NULL, ours ? buffer : NULL};
+        r->view = (sdf_view){buffer, r->length, ours ? free : NULL, ours ? buffer : NULL};
         return SDF_OK;
     }
     if (buffer != r->buffer)
@@ -115,14 +115,12 @@ static int read_one(file_store *fs, sdf_read *r, open_file **h)
     return rc;
 }
 
-static int file_read(void *self, sdf_read *reads, size_t count, sdf_error **err)
+static int file_read(void *self, sdf_read *const *reads, size_t count, sdf_error **err)
 {
     file_store *fs = self;
     open_file *h = NULL;
-    for (size_t i = 0; i < count; i++) {
-        reads[i].err = NULL;
-        reads[i].status = read_one(fs, &reads[i], &h);
-    }
+    for (size_t i = 0; i < count; i++)
+        reads[i]->status = read_one(fs, reads[i], &h);
     if (h != NULL)
         file_cache_release(&fs->cache, h);
     return SDF_OK;

@@ -16,23 +16,15 @@ int store_put_sealed(store *s, const char *name, const void *data, size_t size, 
     store_u32(seal, hash_crc32c(0, data, size));
     store_u32(seal + 4, SEAL_MARK);
     const sdf_slice parts[] = {{data, size}, {seal, sizeof seal}};
-    void *writer;
-    int rc = s->ops->writer_open(s->self, name, 0, &writer, err);
-    if (rc != SDF_OK)
-        return rc;
-    rc = s->ops->writer_append(s->self, writer, parts, 2, err);
-    if (rc != SDF_OK) {
-        s->ops->writer_abort(s->self, writer);
-        return rc;
-    }
-    return s->ops->writer_commit(s->self, writer, err);
+    return store_put_parts(s, name, parts, 2, err);
 }
 
 static int unseal(const char *name, sdf_view *view, sdf_error **err)
 {
     size_t content = view->size < SEAL_BYTES ? 0 : view->size - SEAL_BYTES;
     const uint8_t *seal = (const uint8_t *)view->data + content;
-    if (view->size >= SEAL_BYTES && load_u32(seal + 4) == SEAL_MARK && load_u32(seal) == hash_crc32c(0, view->data, content)) {
+    if (view->size >= SEAL_BYTES && load_u32(seal + 4) == SEAL_MARK &&
+        load_u32(seal) == hash_crc32c(0, view->data, content)) {
         view->size = content;
         return SDF_OK;
     }
@@ -47,7 +39,7 @@ int store_get_sealed(store *s, const char *name, uint64_t limit, sdf_view *view,
         sdf_error *why = NULL;
         rc = store_get(s, name, limit, view, &why);
         rc = rc ? rc : unseal(name, view, &why);
-        if (rc == SDF_OK || rc != SDF_E_CORRUPT || tries)
+        if (rc != SDF_E_CORRUPT || tries)
             error_move(err, &why);
         else
             sdf_error_free(why);

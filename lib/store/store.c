@@ -107,14 +107,13 @@ int store_check_name(const char *name, sdf_error **err)
 
 /* ---- whole objects ---- */
 
-int store_put(store *s, const char *name, const void *data, size_t size, sdf_error **err)
+int store_put_parts(store *s, const char *name, const sdf_slice *parts, size_t count, sdf_error **err)
 {
     void *writer = NULL;
     int rc = s->ops->writer_open(s->self, name, 0, &writer, err);
     if (rc != SDF_OK)
         return rc;
-    sdf_slice part = {data, size};
-    rc = s->ops->writer_append(s->self, writer, &part, 1, err);
+    rc = s->ops->writer_append(s->self, writer, parts, count, err);
     if (rc != SDF_OK) {
         s->ops->writer_abort(s->self, writer);
         return rc;
@@ -122,12 +121,18 @@ int store_put(store *s, const char *name, const void *data, size_t size, sdf_err
     return s->ops->writer_commit(s->self, writer, err);
 }
 
+int store_put(store *s, const char *name, const void *data, size_t size, sdf_error **err)
+{
+    const sdf_slice part = {data, size};
+    return store_put_parts(s, name, &part, 1, err);
+}
+
 int store_get_range(store *s, const char *name, uint64_t offset, uint64_t length, void *buffer, sdf_view *view,
                     sdf_error **err)
 {
     sdf_read read = {.struct_size = sizeof read, .name = name, .offset = offset, .length = length, .buffer = buffer};
-    read.view.struct_size = sizeof read.view;
-    int rc = s->ops->read(s->self, &read, 1, err);
+    sdf_read *reads[] = {&read};
+    int rc = s->ops->read(s->self, reads, 1, err);
     if (rc != SDF_OK)
         return rc;
     if (read.status != SDF_OK) {
@@ -136,7 +141,12 @@ int store_get_range(store *s, const char *name, uint64_t offset, uint64_t length
         return error_move(err, &read.err);
     }
     *view = read.view;
-    return SDF_OK;
+    if (view->size == length)
+        return SDF_OK;
+    rc = error_set(err, SDF_E_CORRUPT, "the store gave %zu bytes of object \"%s\" where %llu were asked for",
+                   view->size, name, (unsigned long long)length);
+    store_release(view);
+    return rc;
 }
 
 int store_get(store *s, const char *name, uint64_t limit, sdf_view *view, sdf_error **err)
@@ -162,49 +172,44 @@ void store_release(sdf_view *view)
 
 #define REMOVE_ROUND 1000 /* names held at a time, and what S3 takes in one request */
 
-typedef struct name_list {
+typedef struct removal {
+    store *store;
     char *names[REMOVE_ROUND];
     size_t count;
-    int no_memory;
-} name_list;
+    sdf_error *err; /* why a callback stopped the listing */
+} removal;
 
-static int name_collect(const sdf_object_info *info, void *user)
+static int remove_collected(removal *r, sdf_error **err)
 {
-    name_list *list = user;
-    char *copy = strdup(info->name);
-    if (copy == NULL) {
-        list->no_memory = 1;
-        return 1;
-    }
-    list->names[list->count++] = copy;
-    return list->count == REMOVE_ROUND;
+    int rc = SDF_OK;
+    if (r->count > 0)
+        rc = r->store->ops->remove(r->store->self, (const char *const *)r->names, r->count, err);
+    while (r->count > 0)
+        free(r->names[--r->count]);
+    return rc;
 }
 
-/* Lists up to a round of names and removes them; 1 when there may be more. */
-static int remove_round(store *s, const char *prefix, name_list *list, sdf_error **err)
+/* Removes from inside the listing, a round at a time: one walk, whose end doesn't depend on what removing does. */
+static int remove_listed(const sdf_object_info *info, void *user)
 {
-    list->count = 0;
-    int rc = s->ops->list(s->self, prefix, name_collect, list, err);
-    int more = rc == 1;
-    if (list->no_memory)
-        rc = error_no_memory(err);
-    else if (rc >= 0 && list->count > 0)
-        rc = s->ops->remove(s->self, (const char *const *)list->names, list->count, err);
-    for (size_t i = 0; i < list->count; i++)
-        free(list->names[i]);
-    return rc < 0 ? rc : more;
+    removal *r = user;
+    if ((r->names[r->count] = strdup(info->name)) == NULL)
+        return error_no_memory(&r->err);
+    return ++r->count == REMOVE_ROUND ? remove_collected(r, &r->err) : 0;
 }
 
 int store_remove_prefix(store *s, const char *prefix, sdf_error **err)
 {
-    name_list *list = calloc(1, sizeof *list);
-    if (list == NULL)
+    removal *r = calloc(1, sizeof *r);
+    if (r == NULL)
         return error_no_memory(err);
-    int rc;
-    do
-        rc = remove_round(s, prefix, list, err);
-    while (rc == 1);
-    free(list);
+    r->store = s;
+    sdf_error *why = NULL;
+    int rc = s->ops->list(s->self, prefix, remove_listed, r, &why);
+    int last = remove_collected(r, rc == SDF_OK ? &why : NULL); /* also when the listing failed half-way */
+    rc = rc != SDF_OK ? rc : last;
+    error_move(err, r->err != NULL ? &r->err : &why);
+    free(r);
     if (rc == SDF_OK && s->ops->sweep != NULL)
         rc = s->ops->sweep(s->self, prefix, err);
     return rc;

@@ -27,6 +27,7 @@ uint64_t store_memory(const store *s); /* bytes it holds in this process */
 
 /* Whole small objects. An object of that name is replaced. */
 int store_put(store *s, const char *name, const void *data, size_t size, sdf_error **err);
+int store_put_parts(store *s, const char *name, const sdf_slice *parts, size_t count, sdf_error **err);
 /* The whole object; larger than `limit` is SDF_E_LIMIT. Release the view with store_release. */
 int store_get(store *s, const char *name, uint64_t limit, sdf_view *view, sdf_error **err);
 /* The same with a checksum, which get checks (damaged: reads once more, then SDF_E_CORRUPT). */

@@ -1,5 +1,5 @@
-/* Decoded plans, kept while the worker is warm. A plan's name is the digest of its bytes, so bytes that came another way can't
- * stand for it. */
+/* Decoded plans, kept while the worker is warm. A plan's name is the digest of its bytes, so bytes that came another
+ * way can't stand for it. */
 #include <string.h>
 
 #include "base/error.h"
@@ -11,14 +11,15 @@ static int plan_decode_checked(const void *data, size_t size, const char *hash, 
     char actual[33];
     hash_hex128(data, size, actual);
     if (strcmp(actual, hash) != 0)
-        return error_set(err, SDF_E_CORRUPT, "the plan's bytes have the digest %s, not %s as the request says", actual, hash);
+        return error_set(err, SDF_E_CORRUPT, "the plan's bytes have the digest %s, not %s as the request says", actual,
+                         hash);
     return plan_decode(data, size, out, err);
 }
 
 static int plan_fetch(const task_request *q, store *s, plan **out, sdf_error **err)
 {
     char name[TASK_NAME_MAX];
-    sdf_view view = {.struct_size = sizeof view};
+    sdf_view view = {0};
     if (q->plan_inline.size)
         return plan_decode_checked(q->plan_inline.data, q->plan_inline.size, q->plan_hash, out, err);
     task_name_plan(name, q->context, q->plan_hash);

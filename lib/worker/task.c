@@ -1,4 +1,5 @@
-/* One request on this worker: finds plan, stage, store and memory for it, runs it, and leaves nothing behind if it fails. */
+/* One request on this worker: finds plan, stage, store and memory for it, runs it, and leaves nothing behind if it
+ * fails. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,8 +15,9 @@ static int task_program(const task_request *q, sdf_error **err)
         return SDF_OK;
     error_set(err, SDF_E_PROGRAM, "this worker is program %s, the driver is program %.64s", sdf_program_id(),
               *theirs ? theirs : "(none)");
-    error_hint(err, "the registered functions, their versions or types, or the application's version differ: deploy the same "
-                    "build to both");
+    error_hint(
+        err, "the registered functions, their versions or types, or the application's version differ: deploy the same "
+             "build to both");
     return SDF_E_PROGRAM;
 }
 
@@ -67,7 +69,7 @@ static int task_stage(sdf_worker *w, task_run *t, sdf_error **err)
 static int task_extents(task_run *t, sdf_error **err)
 {
     task_request *q = &t->request;
-    sdf_view view = {.struct_size = sizeof view};
+    sdf_view view = {0};
     if (!q->extents_name || !*q->extents_name)
         return SDF_OK;
     t->own_objects = true;
@@ -154,10 +156,10 @@ int task_run_stage(sdf_worker *w, task_run *t, sdf_error **err)
     if (rc)
         return rc;
     rc = exec_run(&t->env, &t->reply, &t->result, err);
-    if (rc)
-        return rc;
-    rc = task_index(t, err);
-    if (rc)
+    /* An object that this call has not committed may be another call's of the same attempt. */
+    bool committed = !rc || t->reply.object_bytes;
+    rc = rc ? rc : task_index(t, err);
+    if (rc && committed)
         task_run_undo(t);
     return rc;
 }
@@ -187,8 +189,8 @@ int task_run_probe(sdf_worker *w, task_run *t, int64_t deadline_ms, sdf_error **
     const task_request *q = &t->request;
     int64_t until = timebase_now(w->config.clock) + q->probe_sleep_ms;
     if (q->probe_bytes > WORKER_PROBE_MAX)
-        return error_set(err, SDF_E_LIMIT, "a probe asks for %llu bytes; %u are the most", (unsigned long long)q->probe_bytes,
-                         WORKER_PROBE_MAX);
+        return error_set(err, SDF_E_LIMIT, "a probe asks for %llu bytes; %u are the most",
+                         (unsigned long long)q->probe_bytes, WORKER_PROBE_MAX);
     for (int64_t now; (now = timebase_now(w->config.clock)) < until;) {
         if (w->config.cancelled && __atomic_load_n(w->config.cancelled, __ATOMIC_RELAXED))
             return error_set(err, SDF_E_CANCELLED, "the probe was told to stop");

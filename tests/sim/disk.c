@@ -186,15 +186,14 @@ static int read_one(struct disk *d, sdf_read *r)
     void *to = r->buffer ? r->buffer : sim_alloc((size_t)r->length);
     if (r->length)
         memcpy(to, o->data + r->offset, (size_t)r->length);
-    r->view = (sdf_view){sizeof r->view, to, (size_t)r->length, r->buffer ? NULL : free, r->buffer ? NULL : to};
+    r->view = (sdf_view){to, (size_t)r->length, r->buffer ? NULL : free, r->buffer ? NULL : to};
     return SDF_OK;
 }
 
-static int disk_read(void *self, sdf_read *reads, size_t count, sdf_error **err)
+static int disk_read(void *self, sdf_read *const *reads, size_t count, sdf_error **err)
 {
     for (size_t i = 0; i < count; i++) {
-        reads[i].err = NULL;
-        reads[i].status = read_one(self, &reads[i]);
+        reads[i]->status = read_one(self, reads[i]);
     }
     return SDF_OK;
 }

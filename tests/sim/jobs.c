@@ -45,7 +45,7 @@ void job_part(void *user, const driver_part *p)
     sim_job *j = user;
     world *w = j->world;
     sdf_error *err = NULL;
-    sdf_view view = {.struct_size = sizeof view};
+    sdf_view view = {0};
     for (uint32_t i = 0; i < j->part_count; i++)
         if (j->parts[i].task == p->task && j->parts[i].leg == p->leg)
             world_wrong(w, "job %u got task %u leg %u twice", j->id, p->task, p->leg);

@@ -8,7 +8,11 @@
  * reading one's own committed object always works (read-after-write).
  * Every op may be called from several threads at once unless it says otherwise, and
  * blocks until done. It returns SDF_OK or an sdf_status, with *err made by
- * sdf_error_new (the store says which object and why). */
+ * sdf_error_new (the store says which object and why).
+ *
+ * Structs whose first field is struct_size grow at their end. Whoever makes one sets it
+ * to its own sizeof; the other side looks at no field beyond that, and sets fields one by
+ * one (an assignment of the whole struct would write as many bytes as *its* header says). */
 #ifndef SDF_SYS_STORE_H
 #define SDF_SYS_STORE_H
 
@@ -24,19 +28,20 @@ extern "C" {
 typedef enum sdf_scope { SDF_SCOPE_PROCESS = 1, SDF_SCOPE_HOST = 2, SDF_SCOPE_NETWORK = 3 } sdf_scope;
 
 /* Bytes lent by the store: valid until release(owner) is called, exactly once, from any
- * thread. release may be NULL. */
+ * thread. release may be NULL. Frozen, like a slice: it never grows. */
 typedef struct sdf_view {
-    size_t struct_size;
     const void *data;
     size_t size;
     void (*release)(void *owner);
     void *owner;
 } sdf_view;
 
-/* One ranged read. In: name, offset, length. Out: status, view, err (when status < 0).
+/* One ranged read. In: struct_size, name, offset, length, buffer; view and err are empty.
+ * Out: status, view (when status is SDF_OK), err (when it is below 0; may stay NULL).
  * The view has exactly `length` bytes; fewer in the object is SDF_E_CORRUPT; no object is
  * SDF_E_NOT_FOUND. `buffer`, if not NULL, has room for length bytes: the store may
- * read into it and lend that. */
+ * read into it and lend that. To stores of scope SDF_SCOPE_PROCESS the library gives none
+ * for shuffle data: they are taken to lend what they hold anyway. */
 typedef struct sdf_read {
     size_t struct_size;
     const char *name;
@@ -74,9 +79,9 @@ typedef struct sdf_store_ops {
     int (*writer_commit)(void *self, void *writer, sdf_error **err);
     /* Leaves nothing behind. Frees the writer. */
     void (*writer_abort)(void *self, void *writer);
-    /* Does all reads (a network store: many in flight); each has its own status.
-     * Returns SDF_OK even when some of them failed. */
-    int (*read)(void *self, sdf_read *reads, size_t count, sdf_error **err);
+    /* Does the reads *reads[0 .. count) (a network store: many in flight); each has its own status.
+     * Returns SDF_OK even when some of them failed; an error says that none was done. */
+    int (*read)(void *self, sdf_read *const *reads, size_t count, sdf_error **err);
     /* SDF_E_NOT_FOUND if there is none. */
     int (*head)(void *self, const char *name, uint64_t *size, sdf_error **err);
     /* Every object whose name starts with prefix ("" all; it need not end at a '/'), in any
@@ -88,7 +93,7 @@ typedef struct sdf_store_ops {
     void (*destroy)(void *self);
 
     /* ---- optional (NULL: the default in brackets) ---- */
-    uint32_t (*get_scope)(void *self);             /* [scope] */
+    uint32_t (*get_scope)(void *self); /* [scope] */
     /* Removes leftovers under a prefix that no listing shows: temporary files, pending
      * uploads, empty folders. [nothing] */
     int (*sweep)(void *self, const char *prefix, sdf_error **err);
@@ -105,8 +110,8 @@ typedef int (*sdf_store_open_fn)(const char *rest, void *user, void **self, sdf_
  * stay valid. The same registration again is fine. Errors: SDF_E_INVALID (a mandatory op is
  * missing, a wrong version or scope), SDF_E_EXISTS (another store has the scheme).
  * Threads: any, before the first context or worker is opened. Since: 0.1 */
-SDF_API int sdf_store_register(const char *scheme, const sdf_store_ops *ops, sdf_store_open_fn open,
-                               void *user, sdf_error **err);
+SDF_API int sdf_store_register(const char *scheme, const sdf_store_ops *ops, sdf_store_open_fn open, void *user,
+                               sdf_error **err);
 
 #ifdef __cplusplus
 }

@@ -91,7 +91,7 @@ static uint64_t result_of(uint64_t inline_limit, int64_t count, bool in_store)
         output_end_test(&t);
         return 0;
     }
-    sdf_view view = {.struct_size = sizeof view};
+    sdf_view view = {0};
     char name[TASK_NAME_MAX];
     task_name_object(name, 7, 2, 0, 0, 11);
     assert_int_equal(bytes.size == 0, in_store);
@@ -252,8 +252,11 @@ static void file_begin(file_test *f, plan_file_format format, const char *key_ty
     assert_non_null(mkdtemp(f->folder));
     strcat(f->folder, "/out");
     assert_int_equal(output_begin(f->folder, "tok", &f->driver, NULL), SDF_OK);
-    f->spec = (plan_output){.kind = PLAN_OUTPUT_FILE, .format = format, .key_type = (char *)key_type,
-                            .value_type = (char *)value_type, .uri = f->folder};
+    f->spec = (plan_output){.kind = PLAN_OUTPUT_FILE,
+                            .format = format,
+                            .key_type = (char *)key_type,
+                            .value_type = (char *)value_type,
+                            .uri = f->folder};
 }
 
 static void file_end(file_test *f)
@@ -397,8 +400,12 @@ static void names_sort_like_the_data(void **state)
         uint32_t tasks, task, leg;
         const char *final;
     } cases[] = {
-        {1, 0, 0, "part-00000"},          {100000, 99999, 0, "part-99999"},   {100001, 7, 0, "part-000007"},
-        {3, 2, 1, "part-00002-0001"},     {3, 2, 9999, "part-00002-9999"},    {3, 2, 10000, "part-00002-x0000010000"},
+        {1, 0, 0, "part-00000"},
+        {100000, 99999, 0, "part-99999"},
+        {100001, 7, 0, "part-000007"},
+        {3, 2, 1, "part-00002-0001"},
+        {3, 2, 9999, "part-00002-9999"},
+        {3, 2, 10000, "part-00002-x0000010000"},
         {4000000000u, 1, 0, "part-0000000001"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

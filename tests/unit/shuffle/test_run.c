@@ -263,21 +263,22 @@ typedef struct far_store {
     uint64_t calls, reads, bytes, largest;
 } far_store;
 
-static int far_read(void *self, sdf_read *reads, size_t count, sdf_error **err)
+static int far_read(void *self, sdf_read *const *reads, size_t count, sdf_error **err)
 {
     far_store *f = self;
     f->calls++;
     int rc = f->inner->ops->read(f->inner->self, reads, count, err);
     for (size_t i = 0; i < count; i++) {
         f->reads++;
-        f->bytes += reads[i].length;
-        f->largest = reads[i].length > f->largest ? reads[i].length : f->largest;
-        assert_non_null(reads[i].buffer);
-        if (f->own_bytes || reads[i].status != SDF_OK)
+        sdf_read *r = reads[i];
+        f->bytes += r->length;
+        f->largest = r->length > f->largest ? r->length : f->largest;
+        assert_non_null(r->buffer);
+        if (f->own_bytes || r->status != SDF_OK)
             continue;
-        memcpy(reads[i].buffer, reads[i].view.data, reads[i].length);
-        store_release(&reads[i].view);
-        reads[i].view = (sdf_view){.struct_size = sizeof(sdf_view), .data = reads[i].buffer, .size = reads[i].length};
+        memcpy(r->buffer, r->view.data, r->length);
+        store_release(&r->view);
+        r->view = (sdf_view){.data = r->buffer, .size = r->length};
     }
     return rc;
 }

@@ -185,6 +185,38 @@ static task_reply sample_reply(void)
     };
 }
 
+/* Where the counters of an encoded reply begin: their number, then 1 (records_in), then zeros. */
+static size_t counters_at(const buf *b, size_t count)
+{
+    size_t at = 8;
+    while (at < b->size && !(b->data[at] == count && b->data[at + 1] == 1))
+        at++;
+    assert_true(at + count < b->size);
+    return at;
+}
+
+/* Counters are appended to: those of a newer worker are passed over, those that an older one lacks are 0. */
+static void counters_may_be_more_or_fewer(void **state)
+{
+    const size_t count = sizeof(task_metrics) / sizeof(uint64_t);
+    task_reply r = {.kind = TASK_RUN, .metrics = {.records_in = 1}, .probe = TEXT("probe")}, got;
+    for (int more = -1; more <= 1; more++) {
+        buf b = BUF_EMPTY;
+        assert_int_equal(task_reply_encode(&r, &b), SDF_OK);
+        assert_int_equal(buf_reserve(&b, 1), SDF_OK);
+        size_t at = counters_at(&b, count), end = at + 1 + count;
+        memmove(b.data + end + more, b.data + end, b.size - end);
+        b.data[end] = more > 0 ? 77 : b.data[end];
+        b.data[at] = (uint8_t)((int)count + more);
+        b.size = (size_t)((long)b.size + more);
+        assert_int_equal(task_reply_decode(b.data, b.size, &got, NULL), SDF_OK);
+        assert_memory_equal(&got.metrics, &r.metrics, sizeof r.metrics);
+        assert_slice(got.probe, r.probe);
+        task_reply_clear(&got);
+        buf_free(&b);
+    }
+}
+
 static void replies_go_both_ways(void **state)
 {
     task_reply full = sample_reply(), got;
@@ -352,6 +384,7 @@ int main(void)
         cmocka_unit_test(requests_go_both_ways),
         cmocka_unit_test(what_cannot_be_read_is_not_written),
         cmocka_unit_test(replies_go_both_ways),
+        cmocka_unit_test(counters_may_be_more_or_fewer),
         cmocka_unit_test(damaged_bytes_are_refused_or_read_within_bounds),
         cmocka_unit_test(a_huge_count_takes_no_memory),
         cmocka_unit_test(names_and_sums),

@@ -130,11 +130,10 @@ static int list_read_one(list_store *l, sdf_read *r)
     return rc;
 }
 
-static int list_read(void *self, sdf_read *reads, size_t count, sdf_error **err)
+static int list_read(void *self, sdf_read *const *reads, size_t count, sdf_error **err)
 {
     for (size_t i = 0; i < count; i++) {
-        reads[i].err = NULL;
-        reads[i].status = list_read_one(self, &reads[i]);
+        reads[i]->status = list_read_one(self, reads[i]);
     }
     return SDF_OK;
 }

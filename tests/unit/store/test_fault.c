@@ -134,7 +134,7 @@ static void test_write_faults(void **state)
 static void test_many_reads(void **state)
 {
     store *s = open_fault("read_missing=0.3,read_error=0.3,seed=5");
-    sdf_read reads[100];
+    sdf_read reads[100], *list[100];
     int ok = 0, missing = 0, failed = 0;
     memset(reads, 0, sizeof reads);
     OK(store_put(s, "x", "0123456789", 10, &err));
@@ -143,8 +143,9 @@ static void test_many_reads(void **state)
         reads[i].name = i % 10 == 9 ? "absent" : "x";
         reads[i].offset = (uint64_t)i % 10;
         reads[i].length = 1;
+        list[i] = &reads[i];
     }
-    OK(s->ops->read(s->self, reads, 100, &err));
+    OK(s->ops->read(s->self, list, 100, &err));
     for (int i = 0; i < 100; i++) {
         assert_int_equal(sdf_error_code(reads[i].err), reads[i].status);
         missing += reads[i].status == SDF_E_NOT_FOUND;

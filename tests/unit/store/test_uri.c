@@ -200,12 +200,40 @@ static void test_remove_prefix(void **state)
     store_unref(s);
 }
 
+static int remove_nothing(void *self, const char *const *names, size_t count, sdf_error **err)
+{
+    return SDF_OK;
+}
+
+/* A store that gives fewer bytes than asked for is caught before anybody looks behind them; one that removes nothing
+ * is not asked for ever. */
+static void test_defective_stores(void **state)
+{
+    static const list_store_defect brief = LIST_STORE_SHORT;
+    static sdf_store_ops ops = LIST_STORE_OPS(list_writer_open);
+    store *s;
+    sdf_view view;
+    char name[64];
+    ops.remove = remove_nothing;
+    OK(sdf_store_register("defective", &ops, list_store_open, (void *)(uintptr_t)&brief, &err));
+    OK(store_open("defective:", &s, &err));
+    OK(store_put(s, "a", "hello", 5, &err));
+    FAILS(SDF_E_CORRUPT, "gave 2 bytes", store_get_range(s, "a", 3, 100, NULL, &view, &err));
+    for (int i = 0; i < 1001; i++) {
+        snprintf(name, sizeof name, "job/%d", i);
+        OK(store_put(s, name, "x", 1, &err));
+    }
+    OK(store_remove_prefix(s, "job/", &err));
+    store_unref(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_uris),      cmocka_unit_test(test_absolute_uri), cmocka_unit_test(test_local_paths),
-        cmocka_unit_test(test_register),      cmocka_unit_test(test_struct_sizes), cmocka_unit_test(test_helpers),
-        cmocka_unit_test(test_remove_prefix),
+        cmocka_unit_test(test_bad_uris),      cmocka_unit_test(test_absolute_uri),
+        cmocka_unit_test(test_local_paths),   cmocka_unit_test(test_register),
+        cmocka_unit_test(test_struct_sizes),  cmocka_unit_test(test_helpers),
+        cmocka_unit_test(test_remove_prefix), cmocka_unit_test(test_defective_stores),
     };
     return cmocka_run_group_tests_name("store/uri", tests, scratch_make, scratch_remove);
 }

@@ -1,12 +1,13 @@
-/* Two stages through one worker: words counted through a shuffle, against a serial count; side objects; what a bad object means. */
+/* Two stages through one worker: words counted through a shuffle, against a serial count; side objects; what a bad
+ * object means. */
 #include "fixture.h"
 
 #include "base/timebase.h"
 #include "shuffle/object.h"
 
 #define PARTITIONS 3
-#define TASKS 4
-#define WORDS 500
+#define TASKS      4
+#define WORDS      500
 
 /* Stage 1: lines -> words -> combined by key -> PARTITIONS; stage 2: summed -> result. */
 static void word_plan(fixture *f)
@@ -46,7 +47,7 @@ static void exchange_add(exchange *x, fixture *f)
 {
     shuffle_index index;
     sdf_slice encoded = f->reply.index;
-    sdf_view view = {.struct_size = sizeof view};
+    sdf_view view = {0};
     if (f->reply.index_name && *f->reply.index_name) {
         assert_int_equal(encoded.size, 0);
         assert_int_equal(store_get_sealed(f->store, f->reply.index_name, 1 << 20, &view, NULL), SDF_OK);
@@ -56,8 +57,8 @@ static void exchange_add(exchange *x, fixture *f)
     assert_int_equal(index.partitions, PARTITIONS);
     for (uint32_t i = 0; i < index.count; i++) {
         const index_extent *e = &index.extents[i];
-        x->extents[e->partition][x->count[e->partition]++] =
-            (task_extent){f->reply.task, f->reply.leg, f->reply.attempt, e->offset, e->stored, e->raw, e->records, e->max_raw};
+        x->extents[e->partition][x->count[e->partition]++] = (task_extent){
+            f->reply.task, f->reply.leg, f->reply.attempt, e->offset, e->stored, e->raw, e->records, e->max_raw};
     }
     x->fingerprint ^= f->reply.fingerprint * (f->reply.task + 1);
     shuffle_index_clear(&index);
