@@ -44,6 +44,17 @@ sdf_rdd *sdf_binary_file(sdf_context *context, const char *uris, const sdf_binar
 
 /* ---- parallelize ---- */
 
+static int offsets_ok(const char *side, const sdf_column *c, uint64_t count, sdf_error **err)
+{
+    for (uint64_t i = 0; i < count; i++)
+        if (c->offsets[i + 1] < c->offsets[i])
+            return error_set(err, SDF_E_INVALID, "the column of %ss has offsets that go down: %u after %u, at %llu",
+                             side, c->offsets[i + 1], c->offsets[i], (unsigned long long)i + 1);
+    if (count && c->offsets[count] && !c->data)
+        return error_set(err, SDF_E_INVALID, "the column of %ss has no data", side);
+    return SDF_OK;
+}
+
 static int column_ok(const char *side, const char *type, const sdf_column *c, uint64_t count, sdf_error **err)
 {
     if (!c)
@@ -61,7 +72,10 @@ static int column_ok(const char *side, const char *type, const sdf_column *c, ui
                                                   : c->data || !c->size;
     if (count && !data)
         return error_set(err, SDF_E_INVALID, "the column of %ss has no data", side);
-    return SDF_OK;
+    for (uint64_t i = 0; i < count && c->layout == SDF_LAYOUT_SLICES; i++)
+        if (c->slices[i].size && !c->slices[i].data)
+            return error_set(err, SDF_E_INVALID, "%s %llu has a size but no data", side, (unsigned long long)i);
+    return c->layout == SDF_LAYOUT_OFFSETS ? offsets_ok(side, c, count, err) : SDF_OK;
 }
 
 static int sizes_ok(const char *side, const char *type, const sdf_column *c, uint64_t count, sdf_error **err)

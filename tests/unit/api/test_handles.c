@@ -99,7 +99,7 @@ static void test_options(void **state)
     sdf_rdd *n = numbers(c, 3, 1);
     assert_null(sdf_rdd_error(sdf_sort_by_key(n, &longer.known))); /* a newer host, but nothing new asked for */
     longer.unknown = 1;
-    expect(sdf_rdd_error(sdf_sort_by_key(n, &longer.known)), SDF_E_INVALID, "sdf_sort_options_init");
+    expect(sdf_rdd_error(sdf_sort_by_key(n, &longer.known)), SDF_E_VERSION, "sdf_sort_options_init");
     longer.known.struct_size = 0;
     expect(sdf_rdd_error(sdf_sort_by_key(n, &longer.known)), SDF_E_INVALID, "struct_size");
     sdf_binary_options b;
@@ -134,6 +134,14 @@ static void test_columns(void **state)
     check_column_refused(c, "i64", &col, 3, "no data");
     column_set_slices(&col, slices);
     check_column_refused(c, "i64", &col, 3, "value 2 has 7 bytes");
+    slices[1].data = NULL;
+    check_column_refused(c, "bytes", &col, 3, "value 1 has a size but no data");
+    uint32_t offsets[] = {0, 8, 4, 9};
+    col = (sdf_column){.struct_size = sizeof col, .layout = SDF_LAYOUT_OFFSETS, .data = three, .offsets = offsets};
+    check_column_refused(c, "bytes", &col, 3, "4 after 8, at 2");
+    check_column_refused(c, "i64", &col, 3, "4 after 8, at 2");
+    col.data = NULL;
+    check_column_refused(c, "bytes", &col, 1, "no data");
     col.layout = 9;
     check_column_refused(c, "i64", &col, 3, "layout");
     col.struct_size = 3;
