@@ -13,7 +13,7 @@ def host(transport, what, *settings, env=None, timeout=60):
     store = "mem:" if "threads" in transport else f"file:{path('store')}"
     p = subprocess.run([os.path.join(BUILD, "tests/programs/callbacks"), transport, store, what, *settings], stdin=subprocess.DEVNULL,
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout * SLOW,
-                       env={**os.environ, "ASAN_OPTIONS": "handle_segv=0", "TSAN_OPTIONS": "handle_segv=0", **(env or {})})
+                       env={**os.environ, "ASAN_OPTIONS": "handle_segv=0", "TSAN_OPTIONS": "handle_segv=0:atexit_sleep_ms=0", **(env or {})})
     out = p.stdout.decode(errors="replace")
     assert p.returncode == 0, (p.returncode, out, p.stderr.decode(errors="replace")[-2000:])
     return out
