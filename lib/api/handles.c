@@ -1,7 +1,7 @@
 /* Handles: references to lineage nodes, and the transformations, which only make nodes. */
 #include "api/internal.h"
 
-#define OPTIONS_BYTES_MAX 4096 /* no struct of options will ever be as long */
+#include "base/versioned.h"
 
 /* ---- the context's list ---- */
 
@@ -96,20 +96,9 @@ sdf_rdd *sdf_rdd_set_name(sdf_rdd *rdd, const char *name)
 
 void options_copy(void *to, size_t size, const void *options, const char *what, sdf_error **err)
 {
-    size_t given = 0;
     memset(to, 0, size);
-    if (!options)
-        return;
-    memcpy(&given, options, sizeof given); /* struct_size comes first */
-    bool known = given >= sizeof given && given < OPTIONS_BYTES_MAX;
-    for (size_t i = size; known && i < given; i++)
-        known = ((const char *)options)[i] == 0;
-    if (known) {
-        memcpy(to, options, given < size ? given : size);
-        return;
-    }
-    error_set(err, SDF_E_INVALID, "%s: its struct_size, %zu, is not one that this library knows", what, given);
-    error_hint(err, "begin with %s_init", what);
+    if (options && versioned_copy(to, size, 0, options, what, err))
+        error_hint(err, "begin with %s_init, of the version of the library that runs", what);
 }
 
 /* ---- transformations ---- */

@@ -1,14 +1,12 @@
-/* Checks and copies the definition of a function. A struct that is larger or smaller than this library knows is
- * taken as an older or newer program's: missing fields are zero, unknown ones must be. */
+/* Checks and copies the definition of a function. */
 #include "spec/definition.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/versioned.h"
 #include "spec/type.h"
-
-#define STRUCT_BYTES_MAX 4096 /* no honest struct_size is larger */
 
 void sdf_function_init(sdf_function *def)
 {
@@ -18,27 +16,6 @@ void sdf_function_init(sdf_function *def)
 void sdf_aggregator_init(sdf_aggregator *aggregator)
 {
     *aggregator = (sdf_aggregator){.struct_size = sizeof *aggregator};
-}
-
-/* Copies a versioned struct of `claimed` bytes into one of `size`, which is zeroed. */
-static int copy_struct(void *to, size_t size, const void *from, size_t claimed, const char *what, sdf_error **err)
-{
-    const unsigned char *p = from;
-    if (claimed < sizeof(size_t) || claimed > STRUCT_BYTES_MAX) {
-        int rc = error_set(err, SDF_E_INVALID, "%s has the struct_size %zu", what, claimed);
-        error_hint(err, "call its init function first");
-        return rc;
-    }
-    for (size_t i = size; i < claimed; i++)
-        if (p[i]) {
-            int rc =
-                error_set(err, SDF_E_VERSION, "%s uses fields that this version of the library doesn't know", what);
-            error_hint(err, "run it with the version of the library that it was compiled for");
-            return rc;
-        }
-    memset(to, 0, size);
-    memcpy(to, from, claimed < size ? claimed : size);
-    return SDF_OK;
 }
 
 static int check_name(const char *name, bool builtin, sdf_error **err)
@@ -132,13 +109,12 @@ static int own_aggregator(function *fn, sdf_error **err)
     fn->def.aggregator = NULL;
     if (!from)
         return SDF_OK;
-    int rc = copy_struct(&fn->aggregator, sizeof fn->aggregator, from, from->struct_size, "an aggregator", err);
+    int rc = versioned_copy(&fn->aggregator, sizeof fn->aggregator, 0, from, "an aggregator", err);
     if (rc) {
         fn->aggregator = (sdf_aggregator){0};
         error_prefix(err, "function \"%s\"", fn->def.name);
         return rc;
     }
-    fn->aggregator.struct_size = sizeof fn->aggregator;
     rc = own_type(&fn->aggregator.state_type, fn->def.name, "state_type", err);
     if (!rc)
         rc = check_state(fn->def.name, &fn->aggregator, err);
@@ -176,7 +152,7 @@ int definition_copy(const sdf_function *def, bool builtin, function **out, sdf_e
     function *fn = calloc(1, sizeof *fn);
     if (!fn)
         return error_no_memory(err);
-    int rc = copy_struct(&fn->def, sizeof fn->def, def, def->struct_size, "a function's definition", err);
+    int rc = versioned_copy(&fn->def, sizeof fn->def, 0, def, "a function's definition", err);
     if (!rc)
         rc = check_name(fn->def.name, builtin, err);
     if (!rc)
@@ -186,7 +162,6 @@ int definition_copy(const sdf_function *def, bool builtin, function **out, sdf_e
         return rc;
     }
     fn->builtin = builtin;
-    fn->def.struct_size = sizeof fn->def;
     rc = own_strings(fn, err);
     if (rc)
         fn->def.aggregator = NULL;

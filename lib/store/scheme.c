@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/versioned.h"
 #include "store/store.h"
 
 #define HOST_SCHEMES_MAX 64
@@ -133,20 +134,19 @@ static const char *missing_op(const sdf_store_ops *ops)
                                         : NULL;
 }
 
-/* Copies the ops into *known: fields that the caller's header lacks are NULL, fields that ours lacks must be zero. */
+/* Copies the ops into *known; what comes after the mandatory ones may be missing. */
 static int check_ops(const char *scheme, const sdf_store_ops *ops, sdf_store_ops *known, sdf_error **err)
 {
-    if (ops == NULL || ops->struct_size < offsetof(sdf_store_ops, get_scope) || ops->struct_size > 65536)
-        return error_set(err, SDF_E_INVALID, "store \"%s\": struct_size of its ops is not set to their size", scheme);
-    if (ops->version != SDF_STORE_VERSION)
+    if (ops == NULL)
+        return error_set(err, SDF_E_INVALID, "store \"%s\" has no ops", scheme);
+    int rc = versioned_copy(known, sizeof *known, offsetof(sdf_store_ops, get_scope), ops, "the table of ops", err);
+    if (rc != SDF_OK) {
+        error_prefix(err, "store \"%s\"", scheme);
+        return rc;
+    }
+    if (known->version != SDF_STORE_VERSION)
         return error_set(err, SDF_E_INVALID, "store \"%s\" is of contract version %u, this library speaks %u", scheme,
-                         ops->version, SDF_STORE_VERSION);
-    for (size_t i = sizeof *known; i < ops->struct_size; i++)
-        if (((const char *)ops)[i] != 0)
-            return error_set(err, SDF_E_INVALID, "store \"%s\" has ops that this library does not know", scheme);
-    memset(known, 0, sizeof *known);
-    memcpy(known, ops, ops->struct_size < sizeof *known ? ops->struct_size : sizeof *known);
-    known->struct_size = sizeof *known;
+                         known->version, SDF_STORE_VERSION);
     const char *missing = missing_op(known);
     if (missing != NULL)
         return error_set(err, SDF_E_INVALID, "store \"%s\" lacks the mandatory op %s", scheme, missing);

@@ -108,7 +108,8 @@ typedef int (*sdf_store_open_fn)(const char *rest, void *user, void **self, sdf_
 /* Adds a scheme (2 .. 32 lower-case letters, digits, '-'), so that "scheme:rest" opens it, in
  * the driver and in workers alike: register it where functions are registered. `ops` must
  * stay valid. The same registration again is fine. Errors: SDF_E_INVALID (a mandatory op is
- * missing, a wrong version or scope), SDF_E_EXISTS (another store has the scheme).
+ * missing, a wrong version or scope), SDF_E_VERSION (ops that this library doesn't know),
+ * SDF_E_EXISTS (another store has the scheme).
  * Threads: any, before the first context or worker is opened. Since: 0.1 */
 SDF_API int sdf_store_register(const char *scheme, const sdf_store_ops *ops, sdf_store_open_fn open, void *user,
                                sdf_error **err);

@@ -102,7 +102,7 @@ static void test_register(void **state)
     FAILS(SDF_E_INVALID, "scheme", sdf_store_register("Upper", &ops, open_never, NULL, &err));
     FAILS(SDF_E_INVALID, "scheme", sdf_store_register("a:b", &ops, open_never, NULL, &err));
     FAILS(SDF_E_INVALID, "open", sdf_store_register("good", &ops, NULL, NULL, &err));
-    FAILS(SDF_E_INVALID, "struct_size", sdf_store_register("good", NULL, open_never, NULL, &err));
+    FAILS(SDF_E_INVALID, "no ops", sdf_store_register("good", NULL, open_never, NULL, &err));
     FAILS(SDF_E_EXISTS, "mem:", sdf_store_register("mem", &ops, open_never, NULL, &err));
     ops.struct_size = 16;
     FAILS(SDF_E_INVALID, "struct_size", sdf_store_register("good", &ops, open_never, NULL, &err));
@@ -145,7 +145,7 @@ static void test_struct_sizes(void **state)
 
     newer.ops.struct_size = sizeof newer;
     newer.more[1] = &newer;
-    FAILS(SDF_E_INVALID, "does not know", sdf_store_register("newer", &newer.ops, list_store_open, NULL, &err));
+    FAILS(SDF_E_VERSION, "doesn't know", sdf_store_register("newer", &newer.ops, list_store_open, NULL, &err));
     newer.more[1] = NULL;
     OK(sdf_store_register("newer", &newer.ops, list_store_open, (void *)(uintptr_t)&right, &err));
     OK(store_open("newer:", &s, &err));
