@@ -31,7 +31,8 @@ typedef struct sdf_slice {
 } sdf_slice;
 
 /* What a call says of itself: SDF_OK, an error below zero, or a positive answer
- * that the call's own text explains (SDF_END of an iterator, 1 of a filter). */
+ * that the call's own text explains (SDF_END of an iterator, 1 of a filter). Append only: codes
+ * that a host doesn't know are errors like any other. */
 typedef enum sdf_status {
     SDF_OK = 0,
     SDF_END = 1,                    /* an iterator has no more */

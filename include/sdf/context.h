@@ -11,9 +11,12 @@ extern "C" {
 /* Settings by name, from one property table. Precedence: defaults < configuration
  * file (path in SDF_CONFIG, or sdf_config_load) < environment (SDF_ and the name in
  * capitals with '_' for '.') < sdf_config_set. An unknown name is an error with the
- * nearest one. Sizes take K, M, G (1024); times take ms, s, m, h. */
+ * nearest one. Sizes take K, M, G (1024); times take ms, s, m, h.
+ * Ownership: the caller frees it; strings are copied. Threads: one at a time for each config.
+ * Errors: SDF_E_INVALID (unknown name, a value that can't be), of load also those of reading. Since: 0.1 */
 typedef struct sdf_config sdf_config;
 
+/* NULL: no memory. */
 SDF_API sdf_config *sdf_config_new(void);
 SDF_API int sdf_config_set(sdf_config *config, const char *name, const char *value, sdf_error **err);
 /* Lines `name = value`, `#` starts a comment. */
@@ -42,7 +45,8 @@ SDF_API sdf_context *sdf_context_open(const char *transport, const char *store,
  * the last events. Does nothing inside an event callback, or in a forked child. */
 SDF_API void sdf_context_close(sdf_context *context);
 
-/* Something that happened: a stage started, a task failed, progress. */
+/* Something that happened: a stage started, a task failed, progress.
+ * Ownership: the library's; an event and what its accessors give live until the callback returns. */
 typedef struct sdf_event sdf_event;
 /* Kinds are append-only. */
 typedef enum sdf_event_kind {

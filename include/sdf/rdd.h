@@ -2,7 +2,10 @@
  *
  * A transformation never fails on the spot: a handle that went wrong carries its error
  * and the action reports it, naming the operator. A NULL handle in gives NULL out, and
- * an action on NULL is SDF_E_INVALID. The context owns all handles. */
+ * an action on NULL is SDF_E_INVALID. The context owns all handles. Strings, arguments and
+ * options are copied.
+ * Errors of actions: SDF_E_INVALID and SDF_E_TYPE before anything runs; SDF_E_BUSY inside an event
+ * callback; else what the job failed with, of any code. Threads: as sdf_context_open says. */
 #ifndef SDF_RDD_H
 #define SDF_RDD_H
 
@@ -39,9 +42,9 @@ typedef struct sdf_text_options {
     uint64_t max_line;    /* bytes; 0: as much as a task's memory holds */
 } sdf_text_options;
 SDF_API void sdf_text_options_init(sdf_text_options *options);
-/* Lines of the files that `uris` names (one, or several separated by '\n'): paths or file: URIs, globs (* ? [ ]), folders
- * (their files, not recursive; names starting with '.' or '_' are left out). Key null, value bytes without its
- * "\n" or "\r\n". Order: by name, then position. options NULL: defaults. */
+/* Lines of the files that `uris` names (one, or several separated by '\n'): paths or file: URIs, globs
+ * (* ? [ ]), folders (their files, not recursive; names starting with '.' or '_' are left out). Key null,
+ * value bytes without its "\n" or "\r\n". Order: by name, then position. options NULL: defaults. */
 SDF_API sdf_rdd *sdf_text_file(sdf_context *context, const char *uris, const sdf_text_options *options);
 
 typedef struct sdf_binary_options {

@@ -41,7 +41,7 @@ typedef enum sdf_layout {
 } sdf_layout;
 
 typedef struct sdf_column {
-    size_t struct_size;      /* sizeof(sdf_column) of the one who fills it in */
+    size_t struct_size;      /* sizeof(sdf_column) of the one who fills it in; zero the rest first */
     uint32_t layout;         /* an sdf_layout */
     uint32_t width;          /* FIXED: bytes per value */
     const void *data;        /* CONST, FIXED, OFFSETS */

@@ -4,7 +4,8 @@
  * All ops but `wake` are called by one thread, the context's driver. Replies are handed
  * over only inside `poll`. An invocation is answered exactly once, also after cancel
  * (then with SDF_E_CANCELLED or what came first). The worker's side of a transport
- * calls sdf_worker_invoke, or runs sdf_worker_main in a process of its own. */
+ * calls sdf_worker_invoke, or runs sdf_worker_main in a process of its own.
+ * Structs with struct_size grow as sdf/sys/store.h says. */
 #ifndef SDF_SYS_TRANSPORT_H
 #define SDF_SYS_TRANSPORT_H
 
@@ -28,7 +29,7 @@ typedef struct sdf_transport_limits {
 } sdf_transport_limits;
 
 /* The answer to one invocation. status SDF_OK: `response` is the worker's reply. Else why
- * there is none: SDF_E_LOST (died, connection gone), SDF_E_TIMEOUT, SDF_E_THROTTLED,
+ * there is none: SDF_E_LOST (died, connection gone), SDF_E_TIMEOUT, SDF_E_THROTTLED (no worker began it),
  * SDF_E_NO_MEMORY (killed for memory), SDF_E_PROGRAM, SDF_E_IO, SDF_E_CANCELLED. */
 typedef struct sdf_invocation_result {
     size_t struct_size;
@@ -51,7 +52,8 @@ typedef struct sdf_transport_host {
     uint64_t memory;          /* byte budget of one worker process */
     const char *scratch_dir;  /* for workers on this machine */
     const char *store_uri;    /* as the workers would open it */
-    void *store;              /* the driver's own store object, for workers in this process */
+    void *store;              /* the driver's own store, for the library's transports: opaque to others, whose
+                               * workers open store_uri (and so never meet a mem: of the driver's) */
     const char *program_id;   /* what a worker must be */
 } sdf_transport_host;
 
