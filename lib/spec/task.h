@@ -115,7 +115,7 @@ typedef struct task_reply {
     uint64_t object_bytes; /* of the object written; 0: none */
     sdf_slice index;       /* shuffle index (shuffle/index.h), inline; or empty */
     char *index_name;      /* or the object that holds it; "" */
-    sdf_slice result;      /* records inline, as blocks */
+    sdf_slice result;      /* records inline: a whole shuffle object of one partition */
     sdf_slice samples;     /* sampled keys (shuffle/splitters.h) */
     char *file_temp;       /* FILE: what was written, relative to the output folder */
     char *file_final;      /* and its name there once published */

@@ -1,4 +1,4 @@
-/* Task replies on the wire: "SDFR", u32 version, then the fields in the order of the struct, as in requests. */
+/* Task replies on the wire: "SDFR", u32 version, then the fields in the order of docs/formats.md, as in requests. */
 #include <stdlib.h>
 
 #include "base/error.h"

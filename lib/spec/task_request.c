@@ -1,5 +1,5 @@
-/* Task requests on the wire: "SDFQ", u32 version, then the fields in the order of the struct; whole numbers that are
- * usually small as varints, times and digests as u64, texts and bytes with a varint length. */
+/* Task requests on the wire: "SDFQ", u32 version, then the fields in the order of docs/formats.md; whole numbers that
+ * are usually small as varints, times and digests as u64, texts and bytes with a varint length. */
 #include <stdlib.h>
 
 #include "base/error.h"

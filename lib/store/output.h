@@ -1,6 +1,6 @@
 /* Output folders: workers leave temporary files, the driver publishes the winners, _SUCCESS comes last.
  *
- *     OUT/_temporary/TOKEN-...   what attempts write; losers stay here and go with the folder
+ *     OUT/_temporary/...         what attempts write, each under a name of its own; losers stay here and go with the folder
  *     OUT/part-NNNNN             a winner's file, renamed here by output_publish
  *     OUT/_SUCCESS               the manifest; when it is there, OUT is whole
  *
@@ -33,7 +33,7 @@ void output_abort(output *out);
 
 /* ---- worker ---- */
 typedef struct output_part output_part;
-/* `temp` as reported in the reply: "_temporary/TOKEN-...". SDF_E_EXISTS: an attempt of that name was here before;
+/* `temp` as reported in the reply: "_temporary/s1-t0-l0-a42". SDF_E_EXISTS: an attempt of that name was here before;
  * SDF_E_NOT_FOUND: the job is over, or this machine does not see the driver's folder. Buffering is the caller's. */
 int output_part_open(const char *uri, const char *temp, output_part **part, sdf_error **err);
 int output_part_write(output_part *part, const void *data, size_t size, sdf_error **err);

@@ -1,0 +1,204 @@
+"""What formats_dump left behind, put together again: request, reply and plan of each attempt, and objects by name."""
+import os
+import re
+
+from formats_data import Object
+from formats_doc import decode_all, need
+from formats_hash import crc32c, xxh3, xxh3_128_hex
+
+NAME = re.compile(r"sdf-([0-9a-f]{16})/(?:plan/([0-9a-f]{32})|s(\d+)/t(\d+)\.(\d+)\.a(\d+)(?:\.(index|extents))?)")
+LIMIT_NONE = (1 << 64) - 1
+
+
+def unsealed(doc, data):
+    need(len(data) >= 8, "a sealed object is cut short")
+    seal = decode_all(doc, data[-8:], "Names in the store")
+    need(seal["crc"] == crc32c(data[:-8]), "a sealed object's checksum")
+    return data[:-8]
+
+
+class Attempt:
+    """One attempt: request, reply, its stage in its plan, and what it wrote."""
+
+    def __init__(self, dump, number):
+        doc = dump.doc
+        read = lambda what: open(os.path.join(dump.folder, "wire", f"{number}.{what}"), "rb").read()
+        self.request = q = decode_all(doc, read("request"), "Task request")
+        self.reply = r = decode_all(doc, read("reply"), "Task reply")
+        need(q["attempt"] == number and q["kind"] == 1 and len(q["plan_hash"]) == 32, "request", number)
+        ids = ("kind", "job", "stage", "task", "leg", "attempt")
+        need(all(q[x] == r[x] for x in ids), "the ids of reply", number)
+        need(r["program_id"] == q["program_id"], "the reply's program id")
+        counters = r["counters"]
+        need(counters["count"] == len(counters) - 1, "counters:", counters["count"], "documented:", len(counters) - 1)
+        self.key = q["stage"], q["task"], q["leg"]
+        self.plan = dump.plan(q)
+        self.stage = next(s for s in self.plan["stages"] if s["id"] == q["stage"])
+        need(q["task"] < self.stage["tasks"], "task", q["task"])
+        self.name = f"sdf-{q['context']:016x}/s{q['stage']}/t{q['task']}.{q['leg']}.a{number}"
+
+    def output(self):
+        return self.stage["output"]["kind"]
+
+
+class Dump:
+    """A folder of formats_dump, everything in it decoded and checked against itself."""
+
+    def __init__(self, doc, folder, plan_check):
+        self.doc, self.folder, self.plan_check = doc, folder, plan_check
+        self.plans, self.files, self.objects = {}, {}, {}
+        store = os.path.join(folder, "store")
+        for place, _, names in os.walk(store):
+            for name in names:
+                full = os.path.join(place, name)
+                self.files[os.path.relpath(full, store)] = open(full, "rb").read()
+        self._read_objects()
+        numbers = sorted(int(x[:-8]) for x in os.listdir(os.path.join(folder, "wire")) if x.endswith(".request"))
+        self.attempts = [Attempt(self, number) for number in numbers]
+        self.winners = {a.key: a for a in self.attempts if a.reply["failure"] == 0}
+        for attempt in self.attempts:
+            self._check_reply(attempt)
+            attempt.inputs = self._check_input(attempt)
+            self._check_counters(attempt)
+
+    def _read_objects(self):
+        for name, data in self.files.items():
+            parts = NAME.fullmatch(name)
+            need(parts, "docs/formats.md has no name like", name)
+            if parts.group(2) or parts.group(7):
+                continue
+            o = self.objects[name] = Object(self.doc, data)
+            ids = tuple(o.header[x] for x in ("context", "stage", "task", "leg", "attempt"))
+            need(ids == (int(parts.group(1), 16), *(int(parts.group(i)) for i in (3, 4, 5, 6))), name, "has ids", ids)
+
+    def plan(self, request):
+        """The plan of a request, by its hash."""
+        digest = request["plan_hash"].decode()
+        if digest not in self.plans:
+            name = f"sdf-{request['context']:016x}/plan/{digest}"
+            data = request["plan_inline"] or self.files[name]
+            need(bool(request["plan_inline"]) == (len(data) <= 4096), "a plan of", len(data), "bytes")
+            need(xxh3_128_hex(data) == digest, "the plan's hash")
+            self.plans[digest] = self.plan_check.plan(data)
+            need(self.plans[digest]["program"].encode() == request["program_id"], "the plan's program id")
+        return self.plans[digest]
+
+    # ---- replies ----
+
+    def _check_reply(self, a):
+        r, kind = a.reply, a.output()
+        if r["failure"]:
+            rest = [x for x in ("fingerprint", "records", "object_bytes", "file_bytes", "cut", "index", "index_name",
+                                "result", "samples", "file_temp", "file_final", "probe") if r[x]]
+            need(r["error"] and not rest, "a failed reply has", rest)
+            return
+        need(bool(r["index"] or r["index_name"]) == (kind == "shuffle"), "an index for output", kind)
+        need(bool(r["file_temp"]) == bool(r["file_final"]) == (kind == "file"), "file names for output", kind)
+        need(bool(r["samples"]) == bool(a.stage["output"].get("sample")), "samples of", a.key)
+        if r["cut"]:
+            need(len(r["cut"]) == 8 and a.stage["resumable"], "a cut")
+        check = {"shuffle": self._check_shuffle, "result": self._check_result, "sample": self._check_sample}
+        check.get(kind, lambda a: need(kind == "file" or r["fingerprint"] == r["records"], "fingerprint of a count"))(a)
+
+    def _check_shuffle(self, a):
+        r, o = a.reply, self.objects[a.name]
+        if r["index_name"]:
+            need(r["index_name"].decode() == a.name + ".index", "name of an index", r["index_name"])
+        index = r["index"] or unsealed(self.doc, self.files[r["index_name"].decode()])
+        need((len(index) <= a.request["inline_limit"]) == bool(r["index"]), "an index of", len(index), "bytes")
+        need(index == o.index_bytes, "index of the reply and of the object")
+        need(r["object_bytes"] == len(self.files[a.name]), "object_bytes")
+        self._check_content(a, o)
+        need(o.index["partitions"] == a.stage["output"]["partitions"], "partitions of plan and object")
+
+    def _check_result(self, a):
+        r = a.reply
+        need(not r["result"] or len(r["result"]) <= a.request["inline_limit"], "an inline result of", len(r["result"]))
+        need(not (r["result"] and r["object_bytes"]), "a result both inline and stored")
+        if not r["records"]:
+            need(not r["result"] and not r["object_bytes"] and not r["fingerprint"], "an empty result left something")
+        elif r["result"]:
+            self.objects[a.name] = Object(self.doc, r["result"])
+        if r["records"]:
+            self._check_content(a, self.objects[a.name])
+            need(self.objects[a.name].index["partitions"] == 1, "partitions of a result")
+
+    def _check_content(self, a, o):
+        need(o.index["fingerprint"] == a.reply["fingerprint"], "fingerprint of the reply and of the object")
+        need(len(o.rows()) == a.reply["records"], "records of the reply and of the object")
+        for kind, side in zip(o.kinds, ("key_type", "value_type")):
+            need(a.stage["output"][side].split("(")[0] == kind, "kinds of plan and object")
+
+    def _check_sample(self, a):
+        need(a.reply["fingerprint"] == xxh3(a.reply["samples"]), "fingerprint of a sample")
+
+    # ---- what tasks read ----
+
+    def legs(self, stage):
+        """The winners of a stage by (task, leg)."""
+        return [self.winners[key] for key in sorted(self.winners) if key[0] == stage]
+
+    def _index(self, stage):
+        """[(task, leg, attempt, index)] of a producer, which may be records that the host handed in."""
+        if self.legs(stage):
+            return [(*a.key[1:], a.request["attempt"], self.objects[a.name].index) for a in self.legs(stage)]
+        o = next(o for o in self.objects.values() if o.header["stage"] == stage and not o.header["attempt"])
+        return [(0, 0, 0, o.index)]
+
+    def _check_input(self, a):
+        """The extents that a task reads, which must be what its producers wrote; or its split."""
+        q, source = a.request, a.stage["input"]
+        if source["kind"] != "shuffle":
+            need(not q["extents"] and not q["extents_name"], "a split is expected")
+            need(q["file_size"] == os.path.getsize(q["path"]) >= q["offset"] + q["length"], "a split of", q["path"])
+            need(q["file_mtime_ns"] == os.stat(q["path"]).st_mtime_ns, "the file's time")
+            return []
+        need(not q["path"], "a split, and a shuffle to read")
+        extents = q["extents"]
+        if q["extents_name"]:
+            need(q["extents_name"].decode() == a.name + ".extents" and not extents, "name of a list", q["extents_name"])
+            with open(os.path.join(self.folder, "wire", f"{q['attempt']}.extents"), "rb") as f:
+                listed = decode_all(self.doc, unsealed(self.doc, f.read()), "List of extents")
+            extents = listed["extents"]
+        expected = [{"task": task, "leg": leg, "attempt": attempt, **{n: v for n, v in x.items() if n in (
+            "offset", "stored", "raw", "records", "max_raw")}}
+            for task, leg, attempt, index in self._index(source["source"]) for x in index["extents"]
+            if x["partition"] == q["task"]]
+        need(extents == expected, "extents of", a.key, extents, "expected", expected)
+        return extents
+
+    def _check_counters(self, a):
+        """Counters against what else is known of the attempt."""
+        c, r, kind = a.reply["counters"], a.reply, a.output()
+        need(a.request["lease_ms"] > 1.5e12 and not a.request["cut_ms"], "lease and cut of a request")
+        need(0 < c["peak_memory"] <= 2 * a.request["memory"], "peak_memory", c["peak_memory"])
+        need(c["peak_rss"] > c["peak_memory"] and c["peak_rss"] % 1024 == 0, "peak_rss", c["peak_rss"])
+        need(not c["store_throttled"] and (c["spills"] == 0) == (c["spilled_bytes"] == 0), "throttling and spills")
+        need(c["spilled_bytes"] >= 32 * c["spills"], "bytes of spills", c["spilled_bytes"])
+        if r["failure"]:
+            return
+        shuffled = kind == "shuffle"
+        stored = sum(x["stored"] for x in self.objects[a.name].extents) if shuffled else 0
+        need(c["shuffle_records_out"] == (r["records"] if shuffled else 0), "shuffle_records_out", c)
+        need(stored <= c["shuffle_bytes_out"] <= stored + 24 * 4096, "shuffle_bytes_out", c, stored)
+        need(c["records_out"] == (0 if kind in ("shuffle", "sample") else r["records"]), "records_out", c)
+        need(c["bytes_written"] == r["file_bytes"] + len(r["result"]) + (0 if shuffled else r["object_bytes"]),
+             "bytes_written", c)
+        if a.request["limit"] == LIMIT_NONE:
+            need(c["shuffle_records_in"] == sum(x["records"] for x in a.inputs), "shuffle_records_in", c)
+            need(c["shuffle_bytes_in"] == sum(x["stored"] for x in a.inputs), "shuffle_bytes_in", c)
+        need(bool(c["records_in"]) == bool(c["bytes_read"]) == bool(a.request["path"]), "what was read from files", c)
+        need(bool(c["store_reads"]) == bool(a.inputs), "store_reads", c)
+        need((c["store_writes"] > 0) == bool(r["object_bytes"]) or c["spills"], "store_writes", c)
+
+    def stages(self, label):
+        """(stage, its winners) of the stages that write for an operator of that name."""
+        found = {}
+        for a in self.winners.values():
+            if a.output() in ("shuffle", "sample") and a.stage["output"]["label"].split(" ")[-1] == label:
+                found[a.stage["id"]] = a.stage
+        need(found, "no stage writes for", label)
+        return [(stage, self.legs(number)) for number, stage in sorted(found.items())]
+
+    def object(self, attempt):
+        return self.objects[attempt.name]
