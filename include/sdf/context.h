@@ -42,7 +42,7 @@ SDF_API sdf_context *sdf_context_open(const char *transport, const char *store,
                                       const sdf_config *config, sdf_error **err);
 /* Cancels what runs, waits for its end, removes the context's data, frees all handles.
  * NULL is fine. Jobs and results that are left become unusable (but for freeing them). Delivers
- * the last events. Does nothing inside an event callback, or in a forked child. */
+ * the last events. Does nothing inside an event callback or a function that a task runs, or in a forked child. */
 SDF_API void sdf_context_close(sdf_context *context);
 
 /* Something that happened: a stage started, a task failed, progress.

@@ -21,7 +21,8 @@ static int check_process(sdf_error **err)
     return rc ? rc : registry_freeze(err);
 }
 
-/* A folder of the context's own, by an absolute name: its workers, and the host later, may have other working folders. */
+/* A folder of the context's own, by an absolute name: its workers, and the host later, may have other working folders.
+ */
 static int make_scratch(sdf_context *c, sdf_error **err)
 {
     const char *base = *c->settings.scratch ? c->settings.scratch : getenv("TMPDIR");
@@ -143,8 +144,8 @@ static void warn_leaked(sdf_context *c)
 
 void sdf_context_close(sdf_context *context)
 {
-    /* In a forked child the threads are the parent's; inside a callback the context is still at work. */
-    if (!context || context->pid != getpid() || context_in_callback())
+    /* In a forked child the threads are the parent's; inside a callback or a task the context is still at work. */
+    if (!context || context->pid != getpid() || context_in_callback() || worker_thread_busy())
         return;
     context_stop(context);
     warn_leaked(context);

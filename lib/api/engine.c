@@ -2,8 +2,11 @@
  * which jobs are over. It never calls the host, and sleeps only in the transport's poll. */
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "api/internal.h"
+
+#define DEFAULT_PARTITIONS_MAX 1000 /* beyond, a host should mean it: a shuffle costs (maps x partitions) blocks */
 
 void context_job_ended(sdf_context *c, sdf_job *job)
 {
@@ -25,15 +28,14 @@ static bool append_u32(uint32_t **list, uint32_t *count, uint32_t *room, uint32_
     return true;
 }
 
-/* A failed job leaves stages half done. Their splits may be of files that have changed by the time they are wanted
- * again, so they are planned anew then, unless another job is at work on them. */
-static void remember_lost(sdf_context *c, const sdf_job *job)
+/* A failed job has left the stage half done. Its splits may be of files that have changed by the time it is wanted
+ * again, so it is planned anew then. */
+static void on_half_done(void *context, uint32_t stage)
 {
-    if (job->status == SDF_OK || driver_active(c->driver))
-        return;
-    for (uint32_t i = 0; i < job->stage_count; i++)
-        if (!driver_stage_complete(c->driver, job->stages[i]))
-            append_u32(&c->lost, &c->lost_count, &c->lost_room, job->stages[i]); /* without memory: tried as they are */
+    sdf_context *c = context;
+    pthread_mutex_lock(&c->lock);
+    append_u32(&c->lost, &c->lost_count, &c->lost_room, stage); /* without memory: it is tried as it is */
+    pthread_mutex_unlock(&c->lock);
 }
 
 /* Makes ended jobs visible as such, after all their events. */
@@ -50,7 +52,6 @@ static void context_settle(sdf_context *c)
             job->error = error_copy(c->broken);
             job->status = sdf_error_code(c->broken);
         }
-        remember_lost(c, job);
         if (job->output != PLAN_OUTPUT_RESULT)
             driver_drop_stage(c->driver, job->target);
         c->elapsed_ms += job->elapsed_ms;
@@ -98,7 +99,13 @@ static void run_mailbox(sdf_context *c)
 int context_call(sdf_context *c, int (*work)(sdf_context *c, void *arg, sdf_error **err), void *arg, sdf_error **err)
 {
     command x = {.work = work, .arg = arg};
+    if (c->pid != getpid())
+        return error_set(err, SDF_E_INVALID, "this process was forked from the one that opened the context");
     pthread_mutex_lock(&c->lock);
+    if (c->closing) {
+        pthread_mutex_unlock(&c->lock);
+        return error_set(err, SDF_E_CANCELLED, "the context is being closed");
+    }
     *c->last_command = &x;
     c->last_command = &x.next;
     if (c->broken)
@@ -142,6 +149,7 @@ static int make_driver(sdf_context *c, sdf_error **err)
         .cut_after_ms = s->cut_after,
         .cut_records = s->cut_records,
         .on_event = context_on_driver_event,
+        .on_half_done = on_half_done,
         .user = c,
     };
     sched_config_init(&config.sched);
@@ -159,6 +167,8 @@ static int make_driver(sdf_context *c, sdf_error **err)
     uint64_t at_once = limits.concurrency;
     if (s->concurrency && s->concurrency < at_once)
         at_once = s->concurrency;
+    if (at_once > DEFAULT_PARTITIONS_MAX / 2)
+        at_once = DEFAULT_PARTITIONS_MAX / 2;
     c->default_partitions = s->partitions ? (uint32_t)s->partitions : (uint32_t)(at_once ? 2 * at_once : 1);
     return rc;
 }
@@ -243,6 +253,7 @@ static void *driver_main(void *arg)
         return NULL;
     if (!rc)
         run_driver(c);
+    run_mailbox(c); /* what came before the close: nobody may wait for ever */
     cancel_all(c);
     c->leaked_workers = driver_free(c->driver);
     return NULL;

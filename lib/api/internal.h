@@ -1,9 +1,10 @@
 /* The inside of contexts, jobs and results, shared by the files of this room only.
  *
  * Two threads meet here: the host's (one at a time per context) and the context's driver thread, which owns the driver
- * and calls nothing of the host's. They talk through a mailbox of commands and through what `lock` guards. lineage
- * handles, nodes, planning; held while a job is submitted. Never taken by the driver thread. lock     everything else
- * that both touch; never held while a store, a file or the host is called. Order: lineage before lock. */
+ * and calls nothing of the host's. They talk through a mailbox of commands and through what `lock` guards.
+ *
+ * Locks: `lineage` (handles, nodes, planning; held while a job is submitted; never taken by the driver thread), then
+ * `lock` (everything else that both touch; never held while a store, a file or the host is called). */
 #ifndef API_INTERNAL_H
 #define API_INTERNAL_H
 
@@ -112,8 +113,6 @@ struct sdf_job {
     sdf_job *previous, *next; /* of the context's jobs, from submission to the host's sdf_job_free; under lock */
     int refs;                 /* the host's, the driver thread's; under lock */
     uint32_t id, target;
-    uint32_t *stages; /* new ones of this job, but for the target */
-    uint32_t stage_count;
     plan_output_kind output;
     node *node;         /* keeps the lineage; lineage lock */
     int fd;             /* eventfd or -1 */
@@ -127,14 +126,14 @@ struct sdf_job {
     uint64_t records;
     int64_t started_us;
     uint64_t elapsed_ms;
-    task_metrics metrics;
-    driver_totals at_start, at_end;
+    driver_totals totals;
 };
 
 /* ---- engine.c: the driver thread and its mailbox ---- */
 int context_start(sdf_context *c, sdf_error **err);
 void context_stop(sdf_context *c);
-/* Has the driver thread run a function and waits for it. */
+/* Has the driver thread run a function and waits for it. SDF_E_CANCELLED when the context is being closed,
+ * SDF_E_INVALID in a forked child, where that thread is not. */
 int context_call(sdf_context *c, int (*work)(sdf_context *c, void *arg, sdf_error **err), void *arg, sdf_error **err);
 void context_drop_stage(void *context, uint32_t stage); /* any of the host's threads; soon */
 void context_job_ended(sdf_context *c, sdf_job *job);   /* driver thread: tell the host at the end of the step */

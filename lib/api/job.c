@@ -15,7 +15,6 @@ void api_job_unref(sdf_job *job)
         close(job->fd);
     sdf_error_free(job->error);
     sdf_error_free(job->part_error);
-    free(job->stages);
     free(job);
 }
 
@@ -95,7 +94,7 @@ static void on_part(void *user, const driver_part *part)
         result_add(job->sink, part, &job->part_error);
 }
 
-static void on_done(void *user, int status, sdf_error *err, const task_metrics *totals, uint64_t records)
+static void on_done(void *user, int status, sdf_error *err, const driver_totals *totals, uint64_t records)
 {
     sdf_job *job = user;
     if (!status && job->part_error) {
@@ -107,10 +106,9 @@ static void on_done(void *user, int status, sdf_error *err, const task_metrics *
         error_set(&err, status, "job %u failed and gave no reason", job->id);
     job->status = status;
     job->error = err;
-    job->metrics = *totals;
+    job->totals = *totals;
     job->records = records;
     job->elapsed_ms = (uint64_t)(timebase_monotonic_us() - job->started_us) / 1000;
-    driver_get_totals(job->context->driver, &job->at_end);
     context_job_ended(job->context, job);
 }
 
@@ -139,12 +137,12 @@ static int submit_on_driver(sdf_context *c, void *arg, sdf_error **err)
 {
     submission *s = arg;
     sdf_job *job = s->job;
+    plan *p = s->planned->plan;
     int rc = add_object(c, s->planned->parallelize, err);
-    rc = rc ? rc : driver_add_plan(c->driver, s->planned->plan, s->planned->splits, err);
+    rc = rc ? rc : driver_add_plan(c->driver, p, s->planned->splits, err);
     if (rc)
         return rc;
     s->planned->plan = NULL;
-    driver_get_totals(c->driver, &job->at_start);
     driver_job wish = {.id = job->id,
                        .stage = job->target,
                        .label = s->label,
@@ -154,14 +152,16 @@ static int submit_on_driver(sdf_context *c, void *arg, sdf_error **err)
                        .user = job};
     rc = driver_submit(c->driver, &wish, err);
     if (rc) {
-        for (uint32_t i = 0; i < job->stage_count; i++)
-            driver_drop_stage(c->driver, job->stages[i]);
-        driver_drop_stage(c->driver, job->target);
+        for (uint32_t i = 0; i < p->stage_count; i++) /* they go in the next step; the plan goes with them */
+            driver_drop_stage(c->driver, p->stages[i].id);
         return rc;
     }
     pthread_mutex_lock(&c->lock);
     job->refs++;
     job_link(c, job);
+    for (uint32_t i = c->lost_count; i-- > 0;) /* lost while this job was planned: it goes on with them as they are */
+        if (driver_job_needs(c->driver, job->id, c->lost[i]))
+            c->lost[i] = c->lost[--c->lost_count];
     pthread_mutex_unlock(&c->lock);
     return SDF_OK;
 }
@@ -212,14 +212,6 @@ static sdf_job *job_new(sdf_context *c, const planned *p, plan_output_kind outpu
     job->target = p->target;
     job->output = output;
     job->started_us = timebase_monotonic_us();
-    job->stages = malloc(p->plan->stage_count * sizeof *job->stages);
-    if (!job->stages) {
-        free(job);
-        return NULL;
-    }
-    for (uint32_t i = 0; i < p->plan->stage_count; i++)
-        if (p->plan->stages[i].id != p->target)
-            job->stages[job->stage_count++] = p->plan->stages[i].id;
     return job;
 }
 
@@ -381,15 +373,7 @@ int sdf_job_metric(sdf_job *job, const char *name, uint64_t *value)
 {
     if (!job || !name || !value)
         return SDF_E_INVALID;
+    static const driver_totals none = {0};
     bool over = !job_runs(job);
-    driver_totals t = {0};
-    if (over) {
-        t.tasks_metrics = job->metrics;
-        t.jobs = 1;
-        t.stages = job->at_end.stages - job->at_start.stages;
-        t.tasks = job->at_end.tasks - job->at_start.tasks;
-        t.attempts = job->at_end.attempts - job->at_start.attempts;
-        t.failed_attempts = job->at_end.failed_attempts - job->at_start.failed_attempts;
-    }
-    return metric_find(name, &t, over ? job->elapsed_ms : 0, value);
+    return metric_find(name, over ? &job->totals : &none, over ? job->elapsed_ms : 0, value);
 }

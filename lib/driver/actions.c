@@ -57,50 +57,95 @@ static bool leaves_objects(const stage *s)
 
 /* ---- actions ---- */
 
+/* Its worker may go on, and may yet commit. */
+static void tell_lost(driver *d, const attempt *a)
+{
+    sdf_error *error = NULL;
+    error_set(&error, SDF_E_LOST, "no answer by the end of its time");
+    jobs_count(d, a->stage, &(driver_totals){.failed_attempts = 1});
+    attempt_emit_failed(d, a, error, FAILURE_LOST);
+    sdf_error_free(error);
+}
+
 static void do_stop(driver *d, const sched_action *x)
 {
     attempt *a = attempt_find(d, x->attempt);
-    if (a && !a->answered)
-        d->config.transport->ops->cancel(d->config.transport->self, x->attempt);
+    if (!a || a->answered)
+        return;
+    a->stopped = true;
+    if (x->failed)
+        tell_lost(d, a);
+    d->config.transport->ops->cancel(d->config.transport->self, x->attempt);
 }
 
-/* The journal keeps nothing yet: a record is acknowledged at once, and the commit takes its place. */
-static void do_journal(driver *d, const sched_action *x)
+/* The journal has the record of an attempt: its commit takes its place, before the scheduler lets anybody see it.
+ * Records are acknowledged in the order in which they were asked for; a commit that was rolled back meanwhile is
+ * taken out again by the UNPUBLISH that answers. */
+static void journal_written(driver *d, uint64_t record, uint64_t attempt_id)
 {
-    stage *s = stage_find(d, x->stage);
-    attempt *a = attempt_find(d, x->attempt);
-    if (s && a && a->candidate) {
-        task_metrics m = a->metrics;
-        stage_install(d, s, x->task, a->candidate);
+    attempt *a = attempt_find(d, attempt_id);
+    stage *s = a ? stage_find(d, a->stage) : NULL;
+    if (s && a->candidate) {
+        driver_totals one = {.tasks_metrics = a->metrics};
+        stage_install(d, s, a->task, a->candidate);
         a->candidate = NULL;
-        task_metrics_add(&s->metrics, &m);
-        job_commit_counted(d, s, &m);
+        task_metrics_add(&s->metrics, &one.tasks_metrics);
+        jobs_count(d, s->id, &one);
         attempt_remove(d, a);
     }
-    sched_event e = {.kind = SCHED_JOURNALED, .record = x->record, .attempt = x->attempt, .stage = x->stage};
+    sched_event e = {.kind = SCHED_JOURNALED, .record = record, .attempt = attempt_id};
     push_event(d, &e);
+}
+
+/* The journal keeps nothing yet: a record is acknowledged at once. */
+static void do_journal(driver *d, const sched_action *x)
+{
+    journal_written(d, x->record, x->attempt);
+}
+
+/* What an attempt may have left: its object, its index, and side objects of its worker. */
+static void remove_left(driver *d, const sched_action *x, uint32_t partition, bool index)
+{
+    char name[TASK_NAME_MAX];
+    if (x->failed) { /* its worker may have died with spills in the store, whose number nobody knows */
+        task_name_side(name, d->config.context, x->stage, partition, x->leg, x->attempt, "");
+        store_remove_prefix(d->config.store, name, NULL);
+    }
+    if (!leaves_objects(stage_find(d, x->stage)))
+        return;
+    task_name_object(name, d->config.context, x->stage, partition, x->leg, x->attempt);
+    garbage_add(d, name);
+    if (!index)
+        return;
+    task_name_side(name, d->config.context, x->stage, partition, x->leg, x->attempt, "index");
+    garbage_add(d, name);
 }
 
 static void do_discard(driver *d, const sched_action *x)
 {
     stage *s = stage_find(d, x->stage);
     attempt *a = attempt_find(d, x->attempt);
-    if (a && a->answered)
-        attempt_remove(d, a);
-    else if (a)
-        a->discarded = true; /* its answer, should it come, means nothing any more */
-    uint32_t first = s && s->spec ? s->spec->first_task : 0;
-    char name[TASK_NAME_MAX];
-    if (x->failed) { /* its worker may have died with spills in the store, whose number nobody knows */
-        task_name_side(name, d->config.context, x->stage, first + x->task, x->leg, x->attempt, "");
-        store_remove_prefix(d->config.store, name, NULL);
-    }
-    if (!leaves_objects(s))
+    const commit *c = a ? a->candidate : s ? stage_commit(s, x->task, x->leg, x->attempt) : NULL;
+    uint32_t partition = a ? a->partition : s && s->spec ? s->spec->first_task + x->task : x->task;
+    if (!a || a->ran)
+        remove_left(d, x, partition, !c || c->index_stored);
+    if (!a)
         return;
-    task_name_object(name, d->config.context, x->stage, first + x->task, x->leg, x->attempt);
-    garbage_add(d, name);
-    task_name_side(name, d->config.context, x->stage, first + x->task, x->leg, x->attempt, "index");
-    garbage_add(d, name);
+    a->discarded = true; /* its answer, should it come, means nothing any more */
+    if (a->answered && !a->error)
+        attempt_remove(d, a);
+}
+
+/* The scheduler has dealt with a failure: its error has been shown where it had to be. */
+static void forget_error(driver *d, uint64_t attempt_id)
+{
+    attempt *a = attempt_find(d, attempt_id);
+    if (!a)
+        return;
+    sdf_error_free(a->error);
+    a->error = NULL;
+    if (a->discarded)
+        attempt_remove(d, a);
 }
 
 static void do_unpublish(driver *d, const sched_action *x)
@@ -152,7 +197,7 @@ static void do_stage_started(driver *d, const sched_action *x)
     if (!s)
         return;
     s->started_ms = driver_now(d);
-    d->totals.stages++;
+    jobs_count(d, s->id, &(driver_totals){.stages = 1});
     emit_stage(d, s, SDF_EVENT_STAGE_STARTED);
 }
 
@@ -190,16 +235,26 @@ static void explain_failure(const sched_action *x, const stage *s, sdf_error **e
     const char *label = s && s->spec ? s->spec->label : "a stage";
     switch (x->status) {
     case SDF_E_NONDETERMINISTIC:
-        error_set(error, x->status, "a rerun of %s gave other records than its first run, after results had been handed out", label);
-        error_hint(error, "make its functions depend on their input only: not on time, random numbers or the order of threads");
+        error_set(error, x->status,
+                  "a rerun of %s gave other records than its first run, after results had been handed out", label);
+        error_hint(
+            error,
+            "make its functions depend on their input only: not on time, random numbers or the order of threads");
         break;
     case SDF_E_LOST:
         error_set(error, x->status, "%s: a task gave no answer by the end of its time, nor did its retries", label);
         error_hint(error, "raise task_timeout if it needs longer; look at the workers' log if it should not");
         break;
+    case SDF_E_BUSY:
+        error_set(error, x->status, "%s: the transport has no free place for a task, though none is at work", label);
+        error_hint(error, "look for functions that hang, or for other users of the same workers");
+        break;
     case SDF_E_CORRUPT:
-        error_set(error, x->status, "%s: data it reads is missing or damaged in the store and can't be made again", label);
-        error_hint(error, "check the store; nothing else may remove or change objects under its folder while a context is open");
+        error_set(error, x->status, "%s: data it reads is missing or damaged in the store and can't be made again",
+                  label);
+        error_hint(
+            error,
+            "check the store; nothing else may remove or change objects under its folder while a context is open");
         break;
     case SDF_E_LIMIT:
         error_set(error, x->status, "%s: a task went on in too many legs", label);
@@ -220,13 +275,12 @@ static void do_job_failed(driver *d, const sched_action *x)
     job *j = job_find(d, x->job);
     if (!j)
         return;
-    stage *s = stage_find(d, x->stage);
-    const sdf_error *kept = s && x->attempt ? stage_error(s, x->attempt) : NULL;
+    const attempt *a = x->attempt ? attempt_find(d, x->attempt) : NULL;
     sdf_error *error = NULL;
-    if (kept && x->status != SDF_E_NONDETERMINISTIC)
-        error = error_copy(kept);
+    if (a && a->error)
+        error = error_copy(a->error);
     else
-        explain_failure(x, s, &error);
+        explain_failure(x, stage_find(d, x->stage), &error);
     job_end(d, j, sdf_error_code(error), error);
 }
 
@@ -264,6 +318,8 @@ void pump(driver *d)
             doers[actions[i].kind](d, &actions[i]);
         if (e.kind == SCHED_DROP)
             stage_remove(d, e.stage);
+        else if (e.kind == SCHED_FAILED)
+            forget_error(d, e.attempt);
     }
     garbage_flush(d);
 }

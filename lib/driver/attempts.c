@@ -1,78 +1,65 @@
-/* The table of attempts in flight, by id: open addressing with backward-shift deletion. */
+/* Attempts from launch to end, by id. What a failed one left in the store is removed by actions.c when the scheduler
+ * says that nothing of it can be written any more. */
 #include <stdlib.h>
 
 #include "driver/internal.h"
 
-static uint32_t attempt_slot(const driver *d, uint64_t id)
-{
-    return (uint32_t)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (d->attempt_capacity - 1);
-}
-
-static void attempt_place(driver *d, attempt *a)
-{
-    uint32_t i = attempt_slot(d, a->id);
-    while (d->attempts[i])
-        i = (i + 1) & (d->attempt_capacity - 1);
-    d->attempts[i] = a;
-}
-
-static int attempts_grow(driver *d)
-{
-    uint32_t old_capacity = d->attempt_capacity;
-    uint32_t capacity = old_capacity ? old_capacity * 2 : 64;
-    attempt **table = calloc(capacity, sizeof *table), **old = d->attempts;
-    if (!table)
-        return SDF_E_NO_MEMORY;
-    d->attempts = table;
-    d->attempt_capacity = capacity;
-    for (uint32_t i = 0; i < old_capacity; i++)
-        if (old[i])
-            attempt_place(d, old[i]);
-    free(old);
-    return SDF_OK;
-}
-
 attempt *attempt_add(driver *d, uint64_t id)
 {
-    if (d->attempt_count * 2 >= d->attempt_capacity && attempts_grow(d))
-        return NULL;
     attempt *a = calloc(1, sizeof *a);
-    if (!a)
+    if (!a || !idmap_put(&d->attempts, id, (uintptr_t)a)) {
+        free(a);
         return NULL;
+    }
     a->id = id;
-    attempt_place(d, a);
-    d->attempt_count++;
     return a;
 }
 
 attempt *attempt_find(const driver *d, uint64_t id)
 {
-    if (!d->attempt_capacity)
-        return NULL;
-    for (uint32_t i = attempt_slot(d, id); d->attempts[i]; i = (i + 1) & (d->attempt_capacity - 1))
-        if (d->attempts[i]->id == id)
-            return d->attempts[i];
-    return NULL;
+    const uint64_t *a = idmap_find(&d->attempts, id);
+    return a ? (attempt *)(uintptr_t)*a : NULL;
 }
 
 void attempt_remove(driver *d, attempt *a)
 {
-    uint32_t mask = d->attempt_capacity - 1, hole = attempt_slot(d, a->id);
-    while (d->attempts[hole] != a)
-        hole = (hole + 1) & mask;
-    for (uint32_t i = (hole + 1) & mask; d->attempts[i]; i = (i + 1) & mask) {
-        uint32_t home = attempt_slot(d, d->attempts[i]->id);
-        if (((i - home) & mask) >= ((i - hole) & mask)) {
-            d->attempts[hole] = d->attempts[i];
-            hole = i;
-        }
-    }
-    d->attempts[hole] = NULL;
-    d->attempt_count--;
-    if (a->extents_name)
-        garbage_add(d, a->extents_name);
-    buf_free(&a->request);
-    free(a->extents_name);
+    idmap_remove(&d->attempts, a->id);
+    attempt_answered(d, a);
+    sdf_error_free(a->error);
     free(a->candidate);
     free(a);
+}
+
+void attempt_answered(driver *d, attempt *a)
+{
+    a->answered = true;
+    if (a->extents_name)
+        garbage_add(d, a->extents_name);
+    free(a->extents_name);
+    a->extents_name = NULL;
+    buf_free(&a->request);
+}
+
+void attempt_failed(driver *d, attempt *a, sched_event *e, sdf_error *error)
+{
+    attempt_answered(d, a);
+    a->error = error;
+    e->kind = SCHED_FAILED;
+    e->attempt = a->id;
+    push_event(d, e);
+}
+
+void attempt_emit_failed(driver *d, const attempt *a, const sdf_error *error, failure_class failure)
+{
+    sdf_event *e = event_new(SDF_EVENT_TASK_FAILED);
+    if (!e)
+        return;
+    event_number(e, "stage", a->stage);
+    event_number(e, "partition", a->partition);
+    event_number(e, "attempt", (int64_t)a->id);
+    event_number(e, "failure_class", failure);
+    event_number(e, "code", sdf_error_code(error));
+    event_label(e, sdf_error_operator(error));
+    event_message(e, sdf_error_message(error));
+    driver_emit(d, e);
 }

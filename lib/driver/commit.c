@@ -71,5 +71,7 @@ int commit_new(driver *d, const task_reply *r, commit **out, sdf_error **err)
         return rc;
     rc = commit_pack(r, (sdf_slice){view.data, view.size}, out, err);
     store_release(&view);
+    if (!rc)
+        (*out)->index_stored = true;
     return rc;
 }

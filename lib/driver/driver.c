@@ -41,15 +41,18 @@ static int check_scope(const driver *d, sdf_error **err)
     uint32_t reach = store_scope(d->config.store);
     if (reach >= d->limits.scope)
         return SDF_OK;
-    error_set(err, SDF_E_SCOPE, "workers of \"%s\" can't reach the store \"%s\": it is seen by %s only, and they run on %s",
+    error_set(err, SDF_E_SCOPE,
+              "workers of \"%s\" can't reach the store \"%s\": it is seen by %s only, and they run on %s",
               d->config.transport->uri, d->config.store->uri, scope_name(reach),
               d->limits.scope == SDF_SCOPE_HOST ? "this machine in processes of their own" : "other machines");
-    error_hint(err, d->limits.scope == SDF_SCOPE_HOST ? "use a store such as file:DIR, or the transport threads:N"
-                                                       : "use a store that all of them reach, or file:DIR?shared=1 on a shared mount");
+    error_hint(err, d->limits.scope == SDF_SCOPE_HOST
+                        ? "use a store such as file:DIR, or the transport threads:N"
+                        : "use a store that all of them reach, or file:DIR?shared=1 on a shared mount");
     return SDF_E_SCOPE;
 }
 
-/* Blocks are small enough that a merge of many runs fits a small slot, and large enough to compress well in a large one. */
+/* Blocks are small enough that a merge of many runs fits a small slot, and large enough to compress well in a large
+ * one. */
 static uint32_t choose_block_bytes(uint64_t slot_memory)
 {
     uint64_t bytes = slot_memory / 512;
@@ -70,7 +73,8 @@ static int driver_start(driver *d, sdf_error **err)
     d->block_bytes = d->config.block_bytes ? d->config.block_bytes : choose_block_bytes(d->slot_memory);
     if (!d->config.sched.concurrency || d->config.sched.concurrency > d->limits.concurrency)
         d->config.sched.concurrency = d->limits.concurrency;
-    if (d->limits.max_duration_ms && (!d->config.sched.task_timeout_ms || d->config.sched.task_timeout_ms > d->limits.max_duration_ms))
+    if (d->limits.max_duration_ms &&
+        (!d->config.sched.task_timeout_ms || d->config.sched.task_timeout_ms > d->limits.max_duration_ms))
         d->config.sched.task_timeout_ms = d->limits.max_duration_ms;
     d->sched = sched_new(&d->config.sched);
     if (!d->sched)
@@ -139,7 +143,8 @@ static int schedule_stage(driver *d, const stage *s, sdf_error **err)
     return rc ? error_set(err, rc, "stage %u can't be scheduled", s->id) : SDF_OK;
 }
 
-static int add_stage(driver *d, uint32_t id, uint32_t tasks, const plan_stage *spec, plan_ref *ref, stage **out, sdf_error **err)
+static int add_stage(driver *d, uint32_t id, uint32_t tasks, const plan_stage *spec, plan_ref *ref, stage **out,
+                     sdf_error **err)
 {
     stage *s = calloc(1, sizeof *s);
     if (!s)
@@ -152,7 +157,7 @@ static int add_stage(driver *d, uint32_t id, uint32_t tasks, const plan_stage *s
     s->commits = calloc(tasks ? tasks : 1, sizeof *s->commits);
     int rc = s->commits ? stage_insert(d, s, err) : error_no_memory(err);
     if (rc) {
-        stage_free(s);
+        stage_free(d, s);
         return rc;
     }
     if (ref) {
@@ -170,12 +175,14 @@ int driver_add_plan(driver *d, plan *p, task_split **splits, sdf_error **err)
     if (rc)
         return rc;
     uint32_t added = 0;
-    for (; added < p->stage_count && !rc; added++) {
+    for (; added < p->stage_count; added++) {
         const plan_stage *spec = &p->stages[added];
         stage *s;
         rc = add_stage(d, spec->id, spec->tasks, spec, ref, &s, err);
-        if (!rc)
-            rc = schedule_stage(d, s, err);
+        if (!rc && (rc = schedule_stage(d, s, err)))
+            stage_remove(d, spec->id);
+        if (rc)
+            break;
     }
     if (rc) {
         for (uint32_t i = 0; i < added; i++) {
@@ -183,7 +190,7 @@ int driver_add_plan(driver *d, plan *p, task_split **splits, sdf_error **err)
             push_event(d, &e);
         }
         ref->plan = NULL; /* the caller's still */
-        plan_ref_drop(ref);
+        plan_ref_drop(d, ref);
         return rc;
     }
     for (uint32_t i = 0; i < p->stage_count; i++) {
@@ -191,7 +198,7 @@ int driver_add_plan(driver *d, plan *p, task_split **splits, sdf_error **err)
         if (splits)
             splits[i] = NULL;
     }
-    plan_ref_drop(ref);
+    plan_ref_drop(d, ref);
     return SDF_OK;
 }
 
@@ -299,6 +306,18 @@ void driver_get_totals(const driver *d, driver_totals *t)
     *t = d->totals;
 }
 
+static void free_tables(driver *d)
+{
+    for (uint32_t i = 0; i < d->attempts.room; i++)
+        while (d->attempts.slots[i].key) /* removing one may move another there */
+            attempt_remove(d, (attempt *)(uintptr_t)d->attempts.slots[i].value);
+    for (uint32_t i = 0; i < d->stages.room; i++)
+        if (d->stages.slots[i].key)
+            stage_free(d, (stage *)(uintptr_t)d->stages.slots[i].value);
+    idmap_free(&d->attempts);
+    idmap_free(&d->stages);
+}
+
 int driver_free(driver *d)
 {
     if (!d)
@@ -307,19 +326,11 @@ int driver_free(driver *d)
         driver_cancel(d, d->jobs->spec.id);
     pump(d);
     int leaked = d->config.transport->ops->stop(d->config.transport->self);
+    free_tables(d);
     char prefix[TASK_NAME_MAX];
     task_name_prefix(prefix, d->config.context);
     store_remove_prefix(d->config.store, prefix, NULL); /* what fails here is what `gc` and lifecycle rules take */
-    for (uint32_t i = 0; i < d->attempt_capacity; i++) {
-        while (d->attempts[i])
-            attempt_remove(d, d->attempts[i]);
-    }
-    for (uint32_t i = 0; i < d->stage_capacity; i++)
-        stage_free(d->stages[i]);
     sched_free(d->sched);
-    buf_free(&d->scratch);
-    free(d->attempts);
-    free(d->stages);
     free(d->queue);
     free(d->garbage);
     free(d);

@@ -1,8 +1,9 @@
 /* The driver: turns the scheduler's actions into invocations, journal records, deletions and
- * events, and what comes back into the scheduler's events. It owns the commits: which attempt of which task stands for its data, and the
- * transposed index that a consumer's request is made of.
+ * events, and what comes back into the scheduler's events. It owns the commits: which attempt of which task stands for
+ * its data, and the transposed index that a consumer's request is made of.
  *
- * Thread: everything here is called on one thread (the context's driver thread; the simulator's only one). Callbacks come on it too. */
+ * Thread: everything here is called on one thread (the context's driver thread; the simulator's only one). Callbacks
+ * come on it too. */
 #ifndef DRIVER_DRIVER_H
 #define DRIVER_DRIVER_H
 
@@ -17,73 +18,77 @@
 typedef struct driver driver;
 
 typedef struct driver_config {
-    transport *transport;     /* borrowed; started and stopped by the driver */
-    store *store;             /* borrowed */
+    transport *transport; /* borrowed; started and stopped by the driver */
+    store *store;         /* borrowed */
     const timebase *clock;
-    uint64_t context;         /* names its objects */
-    uint64_t memory;          /* byte budget of one worker process; divided among its slots */
-    uint32_t block_bytes;     /* 0: from the memory of a slot */
-    uint64_t inline_limit;    /* result or index bytes that may come in a reply */
+    uint64_t context;      /* names its objects */
+    uint64_t memory;       /* byte budget of one worker process; divided among its slots */
+    uint32_t block_bytes;  /* 0: from the memory of a slot */
+    uint64_t inline_limit; /* result or index bytes that may come in a reply */
     const char *scratch_dir;
-    int64_t cut_after_ms;     /* a resumable task cuts after so long; 0: never */
-    uint64_t cut_records;     /* or after so many input records; 0: never */
+    int64_t cut_after_ms; /* a resumable task cuts after so long; 0: only near the end of what the transport allows */
+    uint64_t cut_records; /* or after so many input records; 0: never */
     sched_config sched;
     void (*on_event)(void *user, sdf_event *e); /* takes e */
+    /* A job that did not end well leaves the stage half done, and no other job needs it. Not the job's own stage. */
+    void (*on_half_done)(void *user, uint32_t stage);
     void *user;
 } driver_config;
 
 /* Checks scope (SDF_E_SCOPE, saying what would fit) and starts the transport. */
 int driver_new(const driver_config *config, driver **d, sdf_error **err);
 
-/* Adds a plan's stages. Takes the plan on success. splits[i]: of p->stages[i], `tasks` of them (text, binary), else NULL; taken too. The plan is put in the store
- * (or sent inline if small) before the first task of it starts. */
+/* Adds a plan's stages. Takes the plan on success. splits[i]: of p->stages[i], `tasks` of them (text, binary), else
+ * NULL; taken too. The plan is put in the store (or sent inline if small) before the first task of it starts. */
 int driver_add_plan(driver *d, plan *p, task_split **splits, sdf_error **err);
 
-/* Adds a stage whose one task the driver has written itself: `object` is a whole shuffle object made with ids {context, stage, 0, 0, 0}; it is put in the store now. */
+/* Adds a stage whose one task the driver has written itself: `object` is a whole shuffle object made with ids {context,
+ * stage, 0, 0, 0}; it is put in the store now. */
 int driver_add_object(driver *d, uint32_t stage, const void *object, size_t size, sdf_error **err);
 
 /* No job needs the stage any more: its objects are removed. Unknown ids are fine. */
 void driver_drop_stage(driver *d, uint32_t stage);
 
-/* All its tasks are done and none was taken back. */
-bool driver_stage_complete(const driver *d, uint32_t stage);
-
 /* One leg of a finished task of a RESULT stage. */
 typedef struct driver_part {
     uint32_t stage, task, leg, legs; /* legs: how many this task has */
     uint64_t attempt, records;
-    const void *inline_bytes;        /* the whole object, borrowed for the call; NULL: in the store */
+    const void *inline_bytes; /* the whole object, borrowed for the call; NULL: in the store */
     size_t inline_size;
     uint64_t object_bytes;
 } driver_part;
 
+/* Counts over the driver's life, or a job's; peak values included. */
+typedef struct driver_totals {
+    task_metrics tasks_metrics;
+    uint64_t jobs, stages, tasks, attempts, failed_attempts;
+} driver_totals;
+
 typedef struct driver_job {
-    uint32_t id;            /* unique within the context, from 1 */
-    uint32_t stage;         /* the stage it wants */
+    uint32_t id;    /* unique within the context, from 1 */
+    uint32_t stage; /* the stage it wants */
     const char *label;
-    uint64_t limit;         /* records per task after which it may stop; UINT64_MAX: none */
+    uint64_t limit; /* records per task after which it may stop; UINT64_MAX: none */
     /* RESULT: each leg of each task, tasks in any order, legs ascending once the task is done. Optional. */
     void (*part)(void *user, const driver_part *part);
-    /* Once, at the end: status, the error (taken by the callee), totals; records: that came out of the wanted stage. For FILE output: after _SUCCESS (or after everything was removed). */
-    void (*done)(void *user, int status, sdf_error *err, const task_metrics *totals, uint64_t records);
+    /* Once, at the end: status, the error (taken by the callee), what was done for it while it ran (for others, too);
+     * records: that came out of the wanted stage. For FILE output: after _SUCCESS (or after everything was removed). */
+    void (*done)(void *user, int status, sdf_error *err, const driver_totals *totals, uint64_t records);
     void *user;
 } driver_job;
 int driver_submit(driver *d, const driver_job *job, sdf_error **err); /* copied */
 void driver_cancel(driver *d, uint32_t job);
+bool driver_job_needs(const driver *d, uint32_t job, uint32_t stage); /* of a job that is not done */
 
 /* Runs what can be run and waits at most timeout_ms (-1: until something happens or driver_wake). */
 int driver_step(driver *d, int timeout_ms, sdf_error **err);
 void driver_wake(driver *d); /* any thread */
 /* Jobs that are not done. */
 uint32_t driver_active(const driver *d);
-/* Cancels all jobs (their done is called), stops the transport, removes everything under the context's prefix. Returns workers that could not be ended. */
+/* Cancels all jobs (their done is called), stops the transport, removes everything under the context's prefix. Returns
+ * workers that could not be ended. */
 int driver_free(driver *d);
 
-/* ids and counts over its life, for sdf_context_metric; peak values included. */
-typedef struct driver_totals {
-    task_metrics tasks_metrics;
-    uint64_t jobs, stages, tasks, attempts, failed_attempts;
-} driver_totals;
 void driver_get_totals(const driver *d, driver_totals *t);
 
 #endif

@@ -14,35 +14,55 @@ job *job_find(const driver *d, uint32_t id)
     return NULL;
 }
 
-static bool job_needs(const job *j, uint32_t stage_id)
+bool job_needs(const job *j, uint32_t stage_id)
 {
-    for (uint32_t i = 0; i < j->stage_count; i++)
-        if (j->stages[i] == stage_id)
-            return true;
-    return false;
+    return idmap_find(&j->needs, stage_id) != NULL;
 }
 
-/* Adds a stage and its ancestors, once each. */
-static int job_add_stage(driver *d, job *j, uint32_t id)
+bool driver_job_needs(const driver *d, uint32_t id, uint32_t stage_id)
+{
+    const job *j = job_find(d, id);
+    return j && job_needs(j, stage_id);
+}
+
+static int job_add_stage(job *j, uint32_t id)
 {
     if (!id || job_needs(j, id))
         return SDF_OK;
-    uint32_t *grown = realloc(j->stages, (j->stage_count + 1) * sizeof *grown);
-    if (!grown)
+    if (j->stage_count == j->stage_room) {
+        uint32_t room = j->stage_room ? j->stage_room * 2 : 8;
+        uint32_t *grown = realloc(j->stages, room * sizeof *grown);
+        if (!grown)
+            return SDF_E_NO_MEMORY;
+        j->stages = grown;
+        j->stage_room = room;
+    }
+    if (!idmap_put(&j->needs, id, 1))
         return SDF_E_NO_MEMORY;
-    j->stages = grown;
     j->stages[j->stage_count++] = id;
-    const stage *s = stage_find(d, id);
-    if (!s || !s->spec)
-        return SDF_OK;
-    j->tasks_total += s->tasks;
-    j->tasks_done += s->done;
-    int rc = s->spec->input.kind == PLAN_INPUT_SHUFFLE ? job_add_stage(d, j, s->spec->input.source) : SDF_OK;
-    return rc ? rc : job_add_stage(d, j, s->spec->sampled_by);
+    return SDF_OK;
+}
+
+/* Adds a stage and its ancestors, once each. (The list is the queue of a search: a lineage may be long.) */
+static int job_add_stages(driver *d, job *j, uint32_t id)
+{
+    int rc = job_add_stage(j, id);
+    for (uint32_t i = 0; i < j->stage_count && !rc; i++) {
+        const stage *s = stage_find(d, j->stages[i]);
+        if (!s || !s->spec)
+            continue;
+        j->tasks_total += s->tasks;
+        j->tasks_done += s->done;
+        if (s->spec->input.kind == PLAN_INPUT_SHUFFLE)
+            rc = job_add_stage(j, s->spec->input.source);
+        rc = rc ? rc : job_add_stage(j, s->spec->sampled_by);
+    }
+    return rc;
 }
 
 static void job_free(job *j)
 {
+    idmap_free(&j->needs);
     free(j->stages);
     free(j->label);
     free(j);
@@ -67,7 +87,7 @@ int driver_submit(driver *d, const driver_job *spec, sdf_error **err)
     j->label = strdup(spec->label ? spec->label : s->spec->label);
     j->spec.label = j->label;
     j->started_ms = driver_now(d);
-    int rc = j->label ? job_add_stage(d, j, spec->stage) : SDF_E_NO_MEMORY;
+    int rc = j->label ? job_add_stages(d, j, spec->stage) : SDF_E_NO_MEMORY;
     if (rc)
         error_no_memory(err);
     else if (s->spec->output.kind == PLAN_OUTPUT_FILE && !s->output)
@@ -81,6 +101,7 @@ int driver_submit(driver *d, const driver_job *spec, sdf_error **err)
     d->jobs = j;
     d->active++;
     d->totals.jobs++;
+    j->totals.jobs = 1;
     sdf_event *e = event_new(SDF_EVENT_JOB_STARTED);
     if (e) {
         event_number(e, "job", spec->id);
@@ -96,16 +117,17 @@ int driver_submit(driver *d, const driver_job *spec, sdf_error **err)
 
 static void job_numbers(const driver *d, const job *j, sdf_event *e)
 {
+    const task_metrics *m = &j->totals.tasks_metrics;
     event_number(e, "job", j->spec.id);
     event_number(e, "tasks_done", j->tasks_done);
     event_number(e, "tasks_total", j->tasks_total);
-    event_number(e, "records", (int64_t)(j->metrics.records_in + j->metrics.shuffle_records_in));
-    event_number(e, "records_read", (int64_t)j->metrics.records_in);
-    event_number(e, "bytes_read", (int64_t)j->metrics.bytes_read);
-    event_number(e, "bytes_shuffled", (int64_t)j->metrics.shuffle_bytes_out);
-    event_number(e, "bytes_spilled", (int64_t)j->metrics.spilled_bytes);
-    event_number(e, "bytes_written", (int64_t)j->metrics.bytes_written);
-    event_number(e, "peak_memory", (int64_t)j->metrics.peak_memory);
+    event_number(e, "records", (int64_t)(m->records_in + m->shuffle_records_in));
+    event_number(e, "records_read", (int64_t)m->records_in);
+    event_number(e, "bytes_read", (int64_t)m->bytes_read);
+    event_number(e, "bytes_shuffled", (int64_t)m->shuffle_bytes_out);
+    event_number(e, "bytes_spilled", (int64_t)m->spilled_bytes);
+    event_number(e, "bytes_written", (int64_t)m->bytes_written);
+    event_number(e, "peak_memory", (int64_t)m->peak_memory);
     event_number(e, "elapsed_ms", driver_now(d) - j->started_ms);
 }
 
@@ -123,12 +145,21 @@ void job_progress(driver *d, job *j, bool now)
     driver_emit(d, e);
 }
 
-void job_commit_counted(driver *d, const stage *s, const task_metrics *m)
+static void totals_add(driver_totals *sum, const driver_totals *more)
 {
-    task_metrics_add(&d->totals.tasks_metrics, m);
+    task_metrics_add(&sum->tasks_metrics, &more->tasks_metrics);
+    sum->stages += more->stages;
+    sum->tasks += more->tasks;
+    sum->attempts += more->attempts;
+    sum->failed_attempts += more->failed_attempts;
+}
+
+void jobs_count(driver *d, uint32_t stage_id, const driver_totals *more)
+{
+    totals_add(&d->totals, more);
     for (job *j = d->jobs; j; j = j->next)
-        if (job_needs(j, s->id))
-            task_metrics_add(&j->metrics, m);
+        if (job_needs(j, stage_id))
+            totals_add(&j->totals, more);
 }
 
 /* Hands the legs of a finished task to whoever wants this stage; inline bytes are then no longer kept. */
@@ -187,7 +218,7 @@ static int job_publish(driver *d, stage *s, uint32_t task)
             continue;
         int rc = output_publish(s->output, c->file_temp, c->file_final, c->file_bytes, c->records, &error);
         if (rc) {
-            error_where(&error, s->id, task, (int64_t)c->attempt);
+            error_where(&error, s->id, s->spec->first_task + task, (int64_t)c->attempt);
             jobs_fail(d, s->id, error);
             return rc;
         }
@@ -208,7 +239,7 @@ void job_task_done(driver *d, stage *s, uint32_t task)
         j->tasks_done++;
         job_progress(d, j, false);
     }
-    d->totals.tasks++;
+    jobs_count(d, s->id, &(driver_totals){.tasks = 1});
 }
 
 void job_task_undone(driver *d, stage *s)
@@ -234,6 +265,27 @@ static void job_finished_event(driver *d, job *j, int status, const sdf_error *e
     driver_emit(d, e);
 }
 
+static bool stage_wanted(const driver *d, uint32_t stage_id)
+{
+    for (const job *j = d->jobs; j; j = j->next)
+        if (job_needs(j, stage_id))
+            return true;
+    return false;
+}
+
+/* The job is gone: what was only there for its tasks goes too. */
+static void job_release_stages(driver *d, const job *j, bool failed)
+{
+    for (uint32_t i = 0; i < j->stage_count; i++) {
+        stage *s = stage_find(d, j->stages[i]);
+        if (!s || stage_wanted(d, s->id))
+            continue;
+        stage_forget_extents(s); /* made again when they are wanted again */
+        if (failed && s->done < s->tasks && s->spec && s->id != j->spec.stage && d->config.on_half_done)
+            d->config.on_half_done(d->config.user, s->id);
+    }
+}
+
 void job_end(driver *d, job *j, int status, sdf_error *err)
 {
     stage *s = stage_find(d, j->spec.stage);
@@ -255,8 +307,9 @@ void job_end(driver *d, job *j, int status, sdf_error *err)
         }
     }
     d->active--;
+    job_release_stages(d, j, status != SDF_OK);
     job_finished_event(d, j, status, err);
-    j->spec.done(j->spec.user, status, err, &j->metrics, records);
+    j->spec.done(j->spec.user, status, err, &j->totals, records);
     job_free(j);
 }
 

@@ -48,7 +48,7 @@ static int launch_input(driver *d, stage *s, const sched_action *action, task_re
     if (!from)
         return error_set(err, SDF_E_INTERNAL, "stage %u reads stage %u, which is gone", s->id, s->spec->input.source);
     const task_extent *x;
-    int rc = stage_extents(d, from, s->spec->first_task + action->task, &x, &q->extent_count, err);
+    int rc = stage_extents(d, from, q->task, &x, &q->extent_count, err);
     q->extents = (task_extent *)x; /* only read while encoding */
     return rc;
 }
@@ -63,15 +63,27 @@ static void launch_limits(driver *d, const stage *s, const sched_action *action,
         q->inline_limit = d->limits.max_response / 4;
     q->lease_ms = action->lease_ms ? now + action->lease_ms : 0;
     if (s->spec->resumable && !action->rerun) { /* a rerun ends where the leg ended */
-        q->cut_ms = d->config.cut_after_ms ? now + d->config.cut_after_ms : 0;
+        /* A platform that ends all invocations in time ends every attempt of a long task: cut before. */
+        int64_t after = d->config.cut_after_ms ? d->config.cut_after_ms : d->limits.max_duration_ms / 4 * 3;
+        q->cut_ms = after ? now + after : 0;
         q->cut_records = d->config.cut_records;
     }
     q->limit = s->limit;
 }
 
+static int launch_too_large(const driver *d, const task_request *q, const buf *out, sdf_error **err)
+{
+    error_set(err, SDF_E_LIMIT, "a request of stage %u has %zu bytes; the transport takes %llu", q->stage, out->size,
+              (unsigned long long)d->limits.max_request);
+    error_hint(err, "sort into fewer partitions or by shorter keys, or use a transport that takes more");
+    return SDF_E_LIMIT;
+}
+
 /* A request above the transport's limit leaves its list of extents in the store. */
 static int launch_shrink(driver *d, task_request *q, attempt *a, buf *out, sdf_error **err)
 {
+    if (!q->extent_count)
+        return launch_too_large(d, q, out, err);
     char *name = a->extents_name = malloc(TASK_NAME_MAX);
     if (!name)
         return error_no_memory(err);
@@ -88,10 +100,7 @@ static int launch_shrink(driver *d, task_request *q, attempt *a, buf *out, sdf_e
     buf_clear(out);
     if (task_request_encode(q, out))
         return error_no_memory(err);
-    if (out->size > d->limits.max_request)
-        return error_set(err, SDF_E_LIMIT, "a request of stage %u has %zu bytes; the transport takes %llu", q->stage, out->size,
-                         (unsigned long long)d->limits.max_request);
-    return SDF_OK;
+    return out->size > d->limits.max_request ? launch_too_large(d, q, out, err) : SDF_OK;
 }
 
 static int launch_request(driver *d, stage *s, const sched_action *action, attempt *a, sdf_error **err)
@@ -102,7 +111,7 @@ static int launch_request(driver *d, stage *s, const sched_action *action, attem
         .context = d->config.context,
         .job = action->job,
         .stage = s->id,
-        .task = s->spec->first_task + action->task,
+        .task = a->partition,
         .leg = action->leg,
         .attempt = action->attempt,
         .store_uri = d->config.store->uri,
@@ -126,18 +135,13 @@ static int launch_request(driver *d, stage *s, const sched_action *action, attem
 }
 
 /* It never got to a worker. */
-static void launch_failed(driver *d, stage *s, attempt *a, const sched_action *action, sdf_error *error)
+static void launch_failed(driver *d, attempt *a, sdf_error *error)
 {
-    sched_event e = {.kind = SCHED_FAILED, .attempt = action->attempt, .failure = outcome_class(sdf_error_code(error))};
-    error_where(&error, action->stage, action->task, (int64_t)action->attempt);
-    if (s)
-        stage_keep_error(s, action->attempt, error);
-    else
-        sdf_error_free(error);
-    if (a)
-        attempt_remove(d, a);
-    d->totals.failed_attempts++;
-    push_event(d, &e);
+    sched_event e = {.failure = outcome_class(sdf_error_code(error))};
+    error_where(&error, a->stage, a->partition, (int64_t)a->id);
+    jobs_count(d, a->stage, &(driver_totals){.failed_attempts = 1});
+    attempt_emit_failed(d, a, error, e.failure);
+    attempt_failed(d, a, &e, error);
 }
 
 void launch_attempt(driver *d, const sched_action *action)
@@ -145,14 +149,20 @@ void launch_attempt(driver *d, const sched_action *action)
     sdf_error *error = NULL;
     stage *s = stage_find(d, action->stage);
     attempt *a = attempt_add(d, action->attempt);
-    if (!s || !a || !s->spec) {
-        error_set(&error, a ? SDF_E_INTERNAL : SDF_E_NO_MEMORY, "stage %u can't be launched", action->stage);
-        launch_failed(d, s, a, action, error);
+    if (!a) {
+        sched_event e = {.kind = SCHED_FAILED, .attempt = action->attempt, .failure = FAILURE_MEMORY};
+        push_event(d, &e);
         return;
     }
-    a->stage = s->id;
-    a->task = action->task;
+    a->stage = action->stage;
+    a->task = a->partition = action->task;
     a->leg = action->leg;
+    if (!s || !s->spec) {
+        error_set(&error, SDF_E_INTERNAL, "stage %u can't be launched", action->stage);
+        launch_failed(d, a, error);
+        return;
+    }
+    a->partition += s->spec->first_task;
     int rc = launch_request(d, s, action, a, &error);
     if (!rc) {
         sdf_slice request = buf_slice(&a->request);
@@ -168,10 +178,11 @@ void launch_attempt(driver *d, const sched_action *action)
     if (rc) {
         if (!error)
             error_set(&error, rc, "the transport did not take a task and gave no reason");
-        launch_failed(d, s, a, action, error);
+        launch_failed(d, a, error);
         return;
     }
-    d->totals.attempts++;
+    a->ran = true;
+    jobs_count(d, s->id, &(driver_totals){.attempts = 1});
     sched_event e = {.kind = SCHED_STARTED, .attempt = action->attempt};
     push_event(d, &e);
 }

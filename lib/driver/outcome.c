@@ -21,33 +21,18 @@ failure_class outcome_class(int status)
         return FAILURE_USER;
     case SDF_E_IO:
     case SDF_E_BUSY:
-    case SDF_E_CORRUPT: /* of a reply: the next one may come whole */
+    case SDF_E_NO_SPACE: /* what fills it may go */
+    case SDF_E_CORRUPT:  /* of a reply: the next one may come whole */
         return FAILURE_TRANSIENT;
     default:
         return FAILURE_FATAL;
     }
 }
 
-static void emit_failed(driver *d, const attempt *a, const sdf_error *error, failure_class failure)
-{
-    sdf_event *e = event_new(SDF_EVENT_TASK_FAILED);
-    if (!e)
-        return;
-    event_number(e, "stage", a->stage);
-    event_number(e, "partition", a->task);
-    event_number(e, "attempt", (int64_t)a->id);
-    event_number(e, "failure_class", failure);
-    event_number(e, "code", sdf_error_code(error));
-    event_label(e, sdf_error_operator(error));
-    event_message(e, sdf_error_message(error));
-    driver_emit(d, e);
-}
-
 /* The attempt came to nothing. `r` says more when the worker itself did (else NULL). Takes error. */
 static void outcome_failed(driver *d, attempt *a, failure_class failure, sdf_error *error, const task_reply *r)
 {
-    stage *s = stage_find(d, a->stage);
-    sched_event e = {.kind = SCHED_FAILED, .attempt = a->id, .failure = failure};
+    sched_event e = {.failure = failure};
     if (r) {
         e.bad_stage = r->bad_stage;
         e.bad_task = r->bad_task;
@@ -57,16 +42,24 @@ static void outcome_failed(driver *d, attempt *a, failure_class failure, sdf_err
     }
     if (!error)
         error_set(&error, SDF_E_INTERNAL, "a task failed and gave no reason");
-    if (s && s->spec)
-        error_where(&error, a->stage, s->spec->first_task + a->task, (int64_t)a->id);
-    d->totals.failed_attempts++;
-    emit_failed(d, a, error, failure);
-    if (s)
-        stage_keep_error(s, a->id, error);
-    else
-        sdf_error_free(error);
-    attempt_remove(d, a);
-    push_event(d, &e);
+    error_where(&error, a->stage, a->partition, (int64_t)a->id);
+    if (!a->stopped) { /* else it was not wanted any more, or was told of as lost */
+        jobs_count(d, a->stage, &(driver_totals){.failed_attempts = 1});
+        attempt_emit_failed(d, a, error, failure);
+    }
+    attempt_failed(d, a, &e, error);
+}
+
+/* Is all there that the stage's consumers, or its output, will need? What isn't would be lost without a word. */
+static int reply_whole(const stage *s, const task_reply *r, const commit *c, sdf_error **err)
+{
+    if (!s || !s->spec)
+        return SDF_OK;
+    if (s->spec->output.kind == PLAN_OUTPUT_SHUFFLE)
+        return stage_check_index(s, c, err);
+    if (s->spec->output.kind == PLAN_OUTPUT_FILE && !(c->file_temp && c->file_final))
+        return error_set(err, SDF_E_CORRUPT, "it names no file that task %u has written", r->task);
+    return SDF_OK;
 }
 
 static void outcome_replied(driver *d, attempt *a, task_reply *r, const char *log)
@@ -86,14 +79,16 @@ static void outcome_replied(driver *d, attempt *a, task_reply *r, const char *lo
     }
     sdf_error *error = NULL;
     int rc = commit_new(d, r, &a->candidate, &error);
+    if (!rc)
+        rc = reply_whole(stage_find(d, a->stage), r, a->candidate, &error);
     if (rc) { /* whatever became of its index: the next attempt makes another */
+        error_prefix(&error, "reply of a worker");
         outcome_failed(d, a, FAILURE_TRANSIENT, error, NULL);
         return;
     }
     a->candidate->leg = a->leg;
     a->metrics = r->metrics;
-    a->fingerprint = r->fingerprint;
-    buf_free(&a->request);
+    attempt_answered(d, a);
     sched_event e = {.kind = SCHED_COMMITTED,
                      .attempt = a->id,
                      .fingerprint = r->fingerprint,
@@ -102,11 +97,10 @@ static void outcome_replied(driver *d, attempt *a, task_reply *r, const char *lo
     push_event(d, &e);
 }
 
-static bool reply_fits(const driver *d, const attempt *a, const task_reply *r)
+static bool reply_fits(const attempt *a, const task_reply *r)
 {
-    const stage *s = stage_find(d, a->stage);
-    uint32_t first = s && s->spec ? s->spec->first_task : 0;
-    return r->attempt == a->id && r->stage == a->stage && r->task == first + a->task && r->leg == a->leg;
+    return r->kind == TASK_RUN && r->attempt == a->id && r->stage == a->stage && r->task == a->partition &&
+           r->leg == a->leg;
 }
 
 void outcome_done(void *host, const sdf_invocation_result *result)
@@ -115,14 +109,15 @@ void outcome_done(void *host, const sdf_invocation_result *result)
     attempt *a = attempt_find(d, result->id);
     if (!a || a->answered)
         return; /* doubled or forgotten: its data goes with the attempt's DISCARD */
-    a->answered = true;
     if (a->discarded) {
         attempt_remove(d, a);
         return;
     }
+    a->ran = result->status != SDF_E_THROTTLED;
     sdf_error *error = NULL;
     if (result->status != SDF_OK) {
-        error_set(&error, result->status, "%s", result->message && *result->message ? result->message : "the transport lost the task");
+        error_set(&error, result->status, "%s",
+                  result->message && *result->message ? result->message : "the transport lost the task");
         if (result->log && *result->log)
             error_log_tail(&error, result->log);
         outcome_failed(d, a, outcome_class(result->status), error, NULL);
@@ -135,14 +130,15 @@ void outcome_done(void *host, const sdf_invocation_result *result)
         outcome_failed(d, a, rc == SDF_E_VERSION ? FAILURE_FATAL : FAILURE_TRANSIENT, error, NULL);
         return;
     }
-    if (!reply_fits(d, a, &r)) {
+    if (!reply_fits(a, &r)) {
         /* A request that was cut short on its way is answered without ids: that answer says why. */
         error = r.error;
         r.error = NULL;
         if (!error)
-            error_set(&error, SDF_E_CORRUPT, "a worker answered for stage %u task %u attempt %llu instead", r.stage, r.task,
-                      (unsigned long long)r.attempt);
-        outcome_failed(d, a, r.failure ? r.failure : FAILURE_TRANSIENT, error, NULL);
+            error_set(&error, SDF_E_CORRUPT, "a worker answered for stage %u task %u attempt %llu instead", r.stage,
+                      r.task, (unsigned long long)r.attempt);
+        bool why = r.failure != FAILURE_NONE && r.failure != FAILURE_UPSTREAM;
+        outcome_failed(d, a, why ? r.failure : FAILURE_TRANSIENT, error, NULL);
     } else {
         outcome_replied(d, a, &r, result->log);
     }

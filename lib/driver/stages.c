@@ -5,10 +5,15 @@
 #include "shuffle/object.h"
 #include "shuffle/splitters.h"
 
-void plan_ref_drop(plan_ref *p)
+void plan_ref_drop(driver *d, plan_ref *p)
 {
     if (!p || --p->refs)
         return;
+    if (p->stored) {
+        char name[TASK_NAME_MAX];
+        task_name_plan(name, d->config.context, p->hash);
+        garbage_add(d, name);
+    }
     plan_free(p->plan);
     buf_free(&p->json);
     free(p);
@@ -16,26 +21,15 @@ void plan_ref_drop(plan_ref *p)
 
 stage *stage_find(const driver *d, uint32_t id)
 {
-    return id < d->stage_capacity ? d->stages[id] : NULL;
+    const uint64_t *s = idmap_find(&d->stages, id);
+    return s ? (stage *)(uintptr_t)*s : NULL;
 }
 
 int stage_insert(driver *d, stage *s, sdf_error **err)
 {
-    if (s->id >= d->stage_capacity) {
-        uint32_t capacity = d->stage_capacity ? d->stage_capacity : 16;
-        while (capacity <= s->id)
-            capacity *= 2;
-        stage **grown = realloc(d->stages, capacity * sizeof *grown);
-        if (!grown)
-            return error_no_memory(err);
-        memset(grown + d->stage_capacity, 0, (capacity - d->stage_capacity) * sizeof *grown);
-        d->stages = grown;
-        d->stage_capacity = capacity;
-    }
-    if (d->stages[s->id])
+    if (stage_find(d, s->id))
         return error_set(err, SDF_E_INTERNAL, "stage %u was added twice", s->id);
-    d->stages[s->id] = s;
-    return SDF_OK;
+    return idmap_put(&d->stages, s->id, (uintptr_t)s) ? SDF_OK : error_no_memory(err);
 }
 
 void stage_remove(driver *d, uint32_t id)
@@ -48,14 +42,8 @@ void stage_remove(driver *d, uint32_t id)
         task_name_object(name, d->config.context, id, 0, 0, 0);
         garbage_add(d, name);
     }
-    d->stages[id] = NULL;
-    stage_free(s);
-}
-
-bool driver_stage_complete(const driver *d, uint32_t id)
-{
-    const stage *s = stage_find(d, id);
-    return s && s->done == s->tasks;
+    idmap_remove(&d->stages, id);
+    stage_free(d, s);
 }
 
 static void commits_free(commit *c)
@@ -67,7 +55,7 @@ static void commits_free(commit *c)
     }
 }
 
-void stage_free(stage *s)
+void stage_free(driver *d, stage *s)
 {
     if (!s)
         return;
@@ -77,11 +65,9 @@ void stage_free(stage *s)
         if (s->splits)
             free(s->splits[t].path);
     }
-    for (int i = 0; i < STAGE_ERRORS; i++)
-        sdf_error_free(s->errors[i].error);
     stage_forget_extents(s);
     output_abort(s->output);
-    plan_ref_drop(s->plan);
+    plan_ref_drop(d, s->plan);
     buf_free(&s->splitters);
     free(s->commits);
     free(s->splits);
@@ -127,40 +113,48 @@ void stage_uninstall(stage *s, uint32_t task, uint32_t leg, uint64_t attempt_id)
     }
 }
 
-void stage_keep_error(stage *s, uint64_t attempt_id, sdf_error *error)
+const commit *stage_commit(const stage *s, uint32_t task, uint32_t leg, uint64_t attempt_id)
 {
-    uint32_t i = s->error_next++ % STAGE_ERRORS;
-    sdf_error_free(s->errors[i].error);
-    s->errors[i].error = error;
-    s->errors[i].attempt = attempt_id;
-}
-
-const sdf_error *stage_error(const stage *s, uint64_t attempt_id)
-{
-    for (uint32_t back = 1; back <= STAGE_ERRORS && back <= s->error_next; back++) {
-        uint32_t i = (s->error_next - back) % STAGE_ERRORS;
-        if (!attempt_id || s->errors[i].attempt == attempt_id)
-            return s->errors[i].error;
-    }
+    for (const commit *c = task < s->tasks ? s->commits[task] : NULL; c; c = c->next)
+        if (c->leg == leg && c->attempt == attempt_id)
+            return c;
     return NULL;
 }
 
+static int index_decode(const stage *s, const commit *c, shuffle_index *x, sdf_error **err)
+{
+    sdf_slice bytes = commit_index(c);
+    int rc = shuffle_index_decode(bytes.data, bytes.size, x, err);
+    if (rc || x->partitions == s->partitions)
+        return rc;
+    error_set(err, SDF_E_CORRUPT, "the shuffle index is of %u partitions, not %u", x->partitions, s->partitions);
+    shuffle_index_clear(x);
+    return SDF_E_CORRUPT;
+}
+
+int stage_check_index(const stage *s, const commit *c, sdf_error **err)
+{
+    shuffle_index x;
+    int rc = index_decode(s, c, &x, err);
+    if (!rc)
+        shuffle_index_clear(&x);
+    return rc;
+}
+
 /* Decodes every leg's index of the stage, in (task, leg) order, and hands each extent to `visit`. */
-static int stage_each_extent(stage *s, void (*visit)(stage *s, const task_extent *x, uint32_t partition), sdf_error **err)
+static int stage_each_extent(stage *s, void (*visit)(stage *s, const task_extent *x, uint32_t partition),
+                             sdf_error **err)
 {
     for (uint32_t t = 0; t < s->tasks; t++) {
         for (const commit *c = s->commits[t]; c; c = c->next) {
             shuffle_index x;
-            sdf_slice bytes = commit_index(c);
-            int rc = shuffle_index_decode(bytes.data, bytes.size, &x, err);
+            int rc = index_decode(s, c, &x, err);
             if (rc) {
                 error_prefix(err, "index of stage %u task %u leg %u", s->id, t, c->leg);
                 return rc;
             }
             for (uint32_t i = 0; i < x.count; i++) {
                 const index_extent *e = &x.extents[i];
-                if (e->partition >= s->partitions)
-                    continue;
                 task_extent out = {t, c->leg, c->attempt, e->offset, e->stored, e->raw, e->records, e->max_raw};
                 visit(s, &out, e->partition);
             }
@@ -219,7 +213,8 @@ int stage_bind(driver *d, stage *s, sdf_error **err)
 {
     stage *from = stage_find(d, s->spec->sampled_by);
     if (!from)
-        return error_set(err, SDF_E_INTERNAL, "stage %u is to be bound by stage %u, which is gone", s->id, s->spec->sampled_by);
+        return error_set(err, SDF_E_INTERNAL, "stage %u is to be bound by stage %u, which is gone", s->id,
+                         s->spec->sampled_by);
     size_t count = 0;
     for (uint32_t t = 0; t < from->tasks; t++)
         for (const commit *c = from->commits[t]; c; c = c->next)
@@ -232,7 +227,8 @@ int stage_bind(driver *d, stage *s, sdf_error **err)
         for (const commit *c = from->commits[t]; c; c = c->next)
             samples[count++] = commit_samples(c);
     buf_clear(&s->splitters);
-    int rc = splitters_make(type_of(s->spec->output.key_type), samples, count, s->spec->output.partitions, &s->splitters, err);
+    int rc = splitters_make(type_of(s->spec->output.key_type), samples, count, s->spec->output.partitions,
+                            &s->splitters, err);
     free(samples);
     return rc;
 }

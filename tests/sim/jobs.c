@@ -72,7 +72,7 @@ void job_part(void *user, const driver_part *p)
     sdf_error_free(err);
 }
 
-void job_done(void *user, int status, sdf_error *err, const task_metrics *totals, uint64_t records)
+void job_done(void *user, int status, sdf_error *err, const driver_totals *totals, uint64_t records)
 {
     sim_job *j = user;
     if (j->over)

@@ -31,7 +31,7 @@ typedef struct sim_job {
 
 const char *job_name(job_kind kind);
 void job_part(void *job, const driver_part *p);
-void job_done(void *job, int status, sdf_error *err, const task_metrics *totals, uint64_t records);
+void job_done(void *job, int status, sdf_error *err, const driver_totals *totals, uint64_t records);
 void job_check(sim_job *j, const pipeline *p);
 void job_free(sim_job *j);
 
