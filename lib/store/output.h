@@ -1,6 +1,6 @@
 /* Output folders: workers leave temporary files, the driver publishes the winners, _SUCCESS comes last.
  *
- *     OUT/_temporary/...         what attempts write, each under a name of its own; losers stay here and go with the folder
+ *     OUT/_temporary/...         what attempts write, each a name of its own; losers stay and go with the folder
  *     OUT/part-NNNNN             a winner's file, renamed here by output_publish
  *     OUT/_SUCCESS               the manifest; when it is there, OUT is whole
  *
@@ -15,7 +15,8 @@
 #include <sdf/base.h>
 
 /* ---- driver ---- */
-/* The folder's name as a worker with any working folder can use it. malloc'd. SDF_E_UNSUPPORTED: no such kind of output. */
+/* The folder's name as a worker with any working folder can use it. malloc'd. SDF_E_UNSUPPORTED: no such kind of
+ * output. */
 int output_absolute(const char *uri, char **absolute, sdf_error **err);
 
 typedef struct output output;
