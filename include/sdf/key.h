@@ -59,7 +59,7 @@ SDF_API size_t sdf_key_unescape(const sdf_slice *escaped, void *out);
 
 /* The hash that places a key: XXH3-64 with seed 0 (xxHash 0.8) of the raw key; an f64 is
  * hashed with -0 as 0 and every NaN as 7ff8000000000000. Frozen: it never changes.
- * `type` NULL means "bytes". Threads: any. Since: 0.1 */
+ * `type` NULL means "bytes", `key` NULL no bytes. Threads: any. Since: 0.1 */
 SDF_API uint64_t sdf_partition_hash(const char *type, const sdf_slice *key);
 
 /* The partition, 0 .. partitions-1: ((hash >> 32) * partitions) >> 32. Frozen. */

@@ -90,8 +90,8 @@ SDF_API int sdf_values_next(sdf_values *values, sdf_slice *value);
  * back the same), the fields of a tuple with tabs between them, a tuple within one as
  * (a,b), null as nothing, any by what it is. Returns the bytes that the text has without
  * its NUL (call again with more room if >= capacity), SDF_E_TYPE (no such type),
- * SDF_E_CORRUPT (no value of this type) or SDF_E_NO_MEMORY. `text` may be NULL if
- * capacity is 0. Threads: any. Since: 0.1 */
+ * SDF_E_CORRUPT (no value of this type) or SDF_E_NO_MEMORY. `type` NULL is bytes, `raw` NULL is
+ * no bytes; `text` may be NULL if capacity is 0. Threads: any. Since: 0.1 */
 SDF_API int64_t sdf_format(const char *type, const sdf_slice *raw, char *text, size_t capacity);
 
 #ifdef __cplusplus

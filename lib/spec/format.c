@@ -165,7 +165,8 @@ int64_t sdf_format(const char *type, const sdf_slice *raw, char *text, size_t ca
         known = canonical;
     }
     sink s = {text, capacity ? capacity - 1 : 0, 0};
-    int rc = write_value(&s, known, raw);
+    static const sdf_slice nothing = {NULL, 0};
+    int rc = write_value(&s, known, raw ? raw : &nothing);
     free(canonical);
     if (capacity)
         text[s.size < s.capacity ? s.size : s.capacity] = '\0';

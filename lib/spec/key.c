@@ -193,6 +193,8 @@ size_t sdf_key_unescape(const sdf_slice *escaped, void *out)
 
 uint64_t sdf_partition_hash(const char *type, const sdf_slice *key)
 {
+    if (!key)
+        return hash_xxh3(NULL, 0);
     while (type && (*type == ' ' || *type == '\t'))
         type++;
     if (type_of(type) != TYPE_F64 || key->size != 8)

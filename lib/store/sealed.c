@@ -37,7 +37,7 @@ int store_get_sealed(store *s, const char *name, uint64_t limit, sdf_view *view,
     int rc = SDF_E_CORRUPT;
     for (int tries = 0; tries < 2 && rc == SDF_E_CORRUPT; tries++) { /* the first may have been damaged on its way */
         sdf_error *why = NULL;
-        rc = store_get(s, name, limit, view, &why);
+        rc = store_get(s, name, limit < UINT64_MAX - SEAL_BYTES ? limit + SEAL_BYTES : limit, view, &why);
         rc = rc ? rc : unseal(name, view, &why);
         if (rc != SDF_E_CORRUPT || tries)
             error_move(err, &why);

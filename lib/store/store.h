@@ -30,7 +30,7 @@ int store_put(store *s, const char *name, const void *data, size_t size, sdf_err
 int store_put_parts(store *s, const char *name, const sdf_slice *parts, size_t count, sdf_error **err);
 /* The whole object; larger than `limit` is SDF_E_LIMIT. Release the view with store_release. */
 int store_get(store *s, const char *name, uint64_t limit, sdf_view *view, sdf_error **err);
-/* The same with a checksum, which get checks (damaged: reads once more, then SDF_E_CORRUPT). */
+/* The same with a checksum behind the content, which get checks (damaged: reads once more, then SDF_E_CORRUPT). */
 int store_put_sealed(store *s, const char *name, const void *data, size_t size, sdf_error **err);
 int store_get_sealed(store *s, const char *name, uint64_t limit, sdf_view *view, sdf_error **err);
 /* `buffer` NULL, or room for `length` bytes, which the view may lend. */

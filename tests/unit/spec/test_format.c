@@ -150,6 +150,15 @@ static void random_bytes_are_text_or_corrupt(void **state)
     }
 }
 
+static void nothing_is_no_bytes(void **state)
+{
+    char text[8] = "x";
+    assert_int_equal(sdf_format(NULL, NULL, text, sizeof text), 0);
+    assert_string_equal(text, "");
+    assert_int_equal(sdf_format("i64", NULL, text, sizeof text), SDF_E_CORRUPT);
+    assert_true(sdf_partition_hash(NULL, NULL) == sdf_partition_hash("bytes", &(sdf_slice){"", 0}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +166,7 @@ int main(void)
         cmocka_unit_test(encoded_types),
         cmocka_unit_test(values_that_do_not_fit_their_type),
         cmocka_unit_test(random_bytes_are_text_or_corrupt),
+        cmocka_unit_test(nothing_is_no_bytes),
     };
     return cmocka_run_group_tests_name("spec/format", tests, NULL, NULL);
 }

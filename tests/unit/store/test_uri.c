@@ -170,6 +170,13 @@ static void test_helpers(void **state)
     OK(store_get_range(s, "a", 3, 2, NULL, &view, &err));
     assert_memory_equal(view.data, "lo", 2);
     store_release(&view);
+    OK(store_put_sealed(s, "sealed", "hello", 5, &err));
+    OK(store_get_sealed(s, "sealed", 5, &view, &err));
+    assert_int_equal(view.size, 5);
+    assert_memory_equal(view.data, "hello", 5);
+    store_release(&view);
+    FAILS(SDF_E_LIMIT, "sealed", store_get_sealed(s, "sealed", 4, &view, &err));
+    FAILS(SDF_E_CORRUPT, "checksum", store_get_sealed(s, "a", 5, &view, &err));
     OK(store_put(s, "empty", NULL, 0, &err));
     OK(store_get(s, "empty", 0, &view, &err));
     assert_int_equal(view.size, 0);
