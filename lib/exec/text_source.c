@@ -85,7 +85,7 @@ static int text_resize(text *t, size_t capacity, sdf_error **err)
 static int text_grow(text *t, sdf_error **err)
 {
     uint64_t more = t->capacity, left = budget_left(t->leg.env->budget);
-    if (t->max_line && t->capacity > t->max_line + 2)
+    if (t->max_line && t->capacity - 2 > t->max_line)
         return line_too_long(t, err);
     if (more > left && left >= SOURCE_BYTES)
         more = left;

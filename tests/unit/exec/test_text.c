@@ -346,6 +346,24 @@ static void max_line_holds_for_short_lines(void **state)
     remove_file(path);
 }
 
+/* As good as no limit: a line longer than the buffer must not look too long. */
+static void max_line_may_be_any_number(void **state)
+{
+    enum { LONG = 1 << 20 };
+    char *data = malloc(LONG);
+    memset(data, 'x', LONG);
+    char *path = harness_file(data, LONG);
+    text_test t;
+    text_begin(&t, path, LONG, 0, LONG, 8 << 20);
+    t.h.stage.input.max_line = UINT64_MAX;
+    assert_int_equal(text_go(&t, NULL), SDF_OK);
+    assert_int_equal(t.c.records, 1);
+    assert_int_equal(t.c.text.size, LONG + 2);
+    text_end(&t);
+    free(data);
+    remove_file(path);
+}
+
 static void missing_and_changed_files(void **state)
 {
     text_test t;
@@ -427,6 +445,7 @@ int main(void)
         cmocka_unit_test(random_files),
         cmocka_unit_test(long_lines_fail_clearly),
         cmocka_unit_test(max_line_holds_for_short_lines),
+        cmocka_unit_test(max_line_may_be_any_number),
         cmocka_unit_test(missing_and_changed_files),
         cmocka_unit_test(downstream_may_stop_or_fail),
         cmocka_unit_test(sampling_reads_a_part),
