@@ -81,7 +81,7 @@ int call_open(call *c, task_env *env, const plan_call *spec, const char *value_t
     const function *fn = registry_find(spec->function, value_type, err);
     if (!fn) {
         error_at(err, spec->function, spec->label);
-        return SDF_E_NOT_FOUND;
+        return err && *err ? sdf_error_code(*err) : SDF_E_NOT_FOUND;
     }
     if (fn->def.version != spec->version) {
         error_set(err, SDF_E_PROGRAM, "function \"%s\" has version %u in this worker and version %u in the plan",

@@ -27,6 +27,8 @@ failure_class failure_of(const task_run *t, int code, const sdf_error *err)
         return FAILURE_TRANSIENT;
     case SDF_E_NOT_FOUND:
     case SDF_E_CORRUPT:
+        if (*sdf_error_function(err)) /* one that this program has not, or whose states are others */
+            return FAILURE_FATAL;
         /* The driver's objects may not be readable yet, scratch may have rotted; an input file stays as it is. */
         if (t->own_objects || (t->env.stage && t->env.stage->input.kind == PLAN_INPUT_SHUFFLE))
             return FAILURE_TRANSIENT;

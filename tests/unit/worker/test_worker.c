@@ -1,6 +1,8 @@
 /* The worker as a function: what it answers to good, failing and hostile requests, and what it keeps. */
 #include "fixture.h"
 
+#include "worker/internal.h"
+
 #include <malloc.h>
 #include <sys/stat.h>
 
@@ -313,6 +315,21 @@ static void thousands_of_tasks_without_growth(void **state)
     fixture_close(&f);
 }
 
+/* A function that this program has not stays away however often the task is tried; an object may come. */
+static void what_is_worth_another_try(void **state)
+{
+    plan_stage stage = {.input.kind = PLAN_INPUT_SHUFFLE};
+    task_run t = {.env.stage = &stage};
+    sdf_error *err = NULL;
+    error_set(&err, SDF_E_NOT_FOUND, "not there");
+    assert_int_equal(failure_of(&t, SDF_E_NOT_FOUND, err), FAILURE_TRANSIENT);
+    error_at(&err, "unheard_of", "map#1");
+    assert_int_equal(failure_of(&t, SDF_E_NOT_FOUND, err), FAILURE_FATAL);
+    t.env.upstream_failed = true;
+    assert_int_equal(failure_of(&t, SDF_E_NOT_FOUND, err), FAILURE_UPSTREAM);
+    sdf_error_free(err);
+}
+
 static void the_public_face(void **state)
 {
     sdf_worker *w = NULL;
@@ -385,6 +402,7 @@ int main(void)
         cmocka_unit_test(cut_short_or_flipped),
         cmocka_unit_test(legs_give_the_same_records),
         cmocka_unit_test(thousands_of_tasks_without_growth),
+        cmocka_unit_test(what_is_worth_another_try),
         cmocka_unit_test(the_public_face),
         cmocka_unit_test(the_platforms_deadline_is_a_lease),
         cmocka_unit_test(scratch_is_made_or_its_lack_is_told),
