@@ -164,6 +164,8 @@ static int reduce_fold(aggregate *a, void *state, bool fresh, const sdf_slice *v
     if (!fresh) {
         out_value_reset(a->shuffled);
         int rc = a->call.fn->def.reduce(&held, value, a->shuffled, a->call.state);
+        if (out_value_short(a->shuffled))
+            return AGGREGATE_FULL;
         if ((rc = out_leave(a->shuffled, rc, a->call.spec, err)) ||
             (rc = out_value_take(a->shuffled, a->call.spec, &sum, err)))
             return rc;

@@ -39,6 +39,24 @@ static int combine_write(combine *c, sdf_error **err)
     return rc ? rc : object_writer_end_run(c->sink.writer, err);
 }
 
+/* The table is full. When it is so while it is empty, the record at hand gets the memory of the slots as well. */
+static int combine_full(combine *c, const sdf_batch *batch, size_t at, bool empty, sdf_error **err)
+{
+    hashtable *t = &c->fold.table;
+    if (empty && !hashtable_can_shrink(t)) {
+        sdf_slice key = column_get(&batch->key, at);
+        return fold_too_big(&c->fold, &key, err);
+    }
+    int rc = combine_write(c, err);
+    if (rc)
+        return rc;
+    if (empty)
+        hashtable_shrink(t);
+    else
+        hashtable_clear(t);
+    return SDF_OK;
+}
+
 static int combine_push(op *self, const sdf_batch *batch, sdf_error **err)
 {
     combine *c = (combine *)self;
@@ -51,12 +69,7 @@ static int combine_push(op *self, const sdf_batch *batch, sdf_error **err)
         at += done;
         if (rc != AGGREGATE_FULL)
             continue;
-        if (empty && !done) {
-            sdf_slice key = column_get(&batch->key, at);
-            rc = fold_too_big(&c->fold, &key, err);
-        } else if (!(rc = combine_write(c, err))) {
-            hashtable_clear(&c->fold.table);
-        }
+        rc = combine_full(c, batch, at, empty && !done, err);
     }
     c->working = false;
     return sink_blame(&c->sink, rc, err);
@@ -84,7 +97,7 @@ static int combine_spill(void *self, sdf_error **err)
 static uint64_t combine_held(void *self)
 {
     const combine *c = self;
-    return c->fold.table.used && !c->working ? hashtable_bytes(&c->fold.table) : 0;
+    return c->working ? 0 : hashtable_bytes(&c->fold.table);
 }
 
 static void combine_close(op *self)

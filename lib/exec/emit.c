@@ -87,12 +87,12 @@ static inline int emit_done(sdf_out *out, uint8_t view)
 static inline void side_copy(sdf_out *out, out_side *side, const sdf_slice *value)
 {
     if (type_is_number(side->kind)) {
-        side->numbers[out->count] = load_u64(value->data);
+        side->values.words[out->count] = load_u64(value->data);
     } else if (side->want) {
         uint8_t *to = out->bytes + out->used;
         if (value->size)
             memcpy(to, value->data, value->size);
-        side->slices[out->count] = (sdf_slice){to, value->size};
+        side->values.slices[out->count] = (sdf_slice){to, value->size};
         out->used += value->size;
     }
 }
@@ -100,9 +100,9 @@ static inline void side_copy(sdf_out *out, out_side *side, const sdf_slice *valu
 static inline void side_view(sdf_out *out, out_side *side, const sdf_slice *value)
 {
     if (type_is_number(side->kind))
-        side->numbers[out->count] = load_u64(value->data);
+        side->values.words[out->count] = load_u64(value->data);
     else if (side->want)
-        side->slices[out->count] = *value;
+        side->values.slices[out->count] = *value;
 }
 
 static const sdf_slice nothing = {NULL, 0};
@@ -169,7 +169,7 @@ static int emit_number(sdf_out *out, const sdf_slice *key, type_kind kind, uint6
     if (key->size > out->capacity - out->used && (rc = out_reserve(out, key->size)))
         return rc;
     side_copy(out, &out->key, key);
-    out->value.numbers[out->count] = bits;
+    out->value.values.words[out->count] = bits;
     return emit_done(out, 0);
 }
 
@@ -249,23 +249,23 @@ static void column_copy(sdf_out *out, out_side *side, const sdf_column *c, size_
         return;
     if (type_is_number(side->kind)) {
         if (c->layout == SDF_LAYOUT_FIXED) {
-            memcpy(side->numbers + at, (const uint8_t *)c->data + first * 8, count * 8);
+            memcpy(side->values.words + at, (const uint8_t *)c->data + first * 8, count * 8);
             return;
         }
         for (size_t i = 0; i < count; i++)
-            side->numbers[at + i] = load_u64(column_get(c, first + i).data);
+            side->values.words[at + i] = load_u64(column_get(c, first + i).data);
         return;
     }
     for (size_t i = 0; i < count; i++) {
         sdf_slice v = column_get(c, first + i);
         if (i && c->layout == SDF_LAYOUT_CONST) {
-            side->slices[at + i] = side->slices[at];
+            side->values.slices[at + i] = side->values.slices[at];
             continue;
         }
         uint8_t *to = out->bytes + out->used;
         if (v.size)
             memcpy(to, v.data, v.size);
-        side->slices[at + i] = (sdf_slice){to, v.size};
+        side->values.slices[at + i] = (sdf_slice){to, v.size};
         out->used += v.size;
     }
 }

@@ -4,6 +4,7 @@
 #define EXEC_FOLD_H
 
 #include "exec/aggregate.h"
+#include "exec/gather.h"
 #include "exec/hashtable.h"
 
 typedef struct fold {
@@ -26,16 +27,8 @@ int fold_too_big(fold *f, const sdf_slice *key, sdf_error **err);
 bool fold_holds_only(const fold *f, const sdf_column *keys, size_t i);
 
 /* ---- fold_write.c: the table read out again ---- */
-/* Up to SDF_BATCH_MAX slots as two columns. */
-typedef struct fold_columns {
-    union {
-        sdf_slice slices[SDF_BATCH_MAX];
-        uint64_t words[SDF_BATCH_MAX];
-    } keys, values;
-    sdf_column key, value;
-} fold_columns;
-/* The keys, and the states as they lie; only where states are fixed. */
-void fold_fill(const fold *f, table_slot *const *slots, size_t count, fold_columns *c);
+/* Up to SDF_BATCH_MAX keys, and their states as they lie; only where states are fixed. The batch points into g. */
+sdf_batch fold_gather(const fold *f, table_slot *const *slots, size_t count, gathered *g);
 
 /* Where the shuffled states of a table go, part by part. */
 typedef struct fold_target {

@@ -7,7 +7,6 @@
 #include "exec/fold_spill.h"
 #include "exec/shuffle_input.h"
 
-#define CHECK_EVERY 64   /* batches between two looks at lease and cancellation */
 #define RESULT_LENT 4096 /* a result larger than that is lent to the next operator rather than copied */
 
 typedef struct fold_input {
@@ -30,21 +29,19 @@ static int emit_plain(fold_input *in, sdf_error **err)
 {
     hashtable *t = &in->fold.table;
     table_slot *slots[SDF_BATCH_MAX];
-    fold_columns *columns = malloc(sizeof *columns);
-    int rc = columns ? SDF_OK : error_no_memory(err);
+    gathered *g = malloc(sizeof *g);
+    int rc = g ? SDF_OK : error_no_memory(err);
     for (uint64_t i = 0; i < t->capacity && !rc;) {
-        sdf_batch batch = {0};
-        for (; i < t->capacity && batch.count < SDF_BATCH_MAX; i++)
+        size_t count = 0;
+        for (; i < t->capacity && count < SDF_BATCH_MAX; i++)
             if (t->slots[i].length1)
-                slots[batch.count++] = &t->slots[i];
-        if (!batch.count)
+                slots[count++] = &t->slots[i];
+        if (!count)
             break;
-        fold_fill(&in->fold, slots, batch.count, columns);
-        batch.key = columns->key;
-        batch.value = columns->value;
+        sdf_batch batch = fold_gather(&in->fold, slots, count, g);
         rc = op_push(in->first, &batch, err);
     }
-    free(columns);
+    free(g);
     return rc;
 }
 
@@ -98,7 +95,7 @@ static int spill_now(fold_input *in, bool shrink, sdf_error **err)
     fold_spill *s = in->spill;
     reserve_give(in);
     in->spill = NULL; /* what happens in here may ask for memory, but not of us */
-    int rc = fold_spill_table(s, err);
+    int rc = in->fold.table.used ? fold_spill_table(s, err) : SDF_OK;
     if (!rc) {
         if (shrink)
             hashtable_shrink(&in->fold.table);
@@ -107,8 +104,6 @@ static int spill_now(fold_input *in, bool shrink, sdf_error **err)
         rc = fold_spill_tidy(s, err);
     }
     in->spill = s;
-    if (!shrink) /* else somebody waits for it */
-        reserve_take(in);
     return rc;
 }
 
@@ -120,18 +115,22 @@ static int input_spill(void *self, sdf_error **err)
 static uint64_t input_held(void *self)
 {
     const fold_input *in = self;
-    return in->spill && !in->working && in->fold.table.used ? hashtable_bytes(&in->fold.table) + in->reserve : 0;
+    return in->spill && !in->working ? hashtable_bytes(&in->fold.table) + in->reserve : 0;
 }
 
 /* ---- states in ---- */
 
 static int input_full(fold_input *in, const sdf_batch *batch, size_t at, sdf_error **err)
 {
-    if (!in->fold.table.used || fold_holds_only(&in->fold, &batch->key, at) || in->spill->depth == FOLD_DEPTH_MAX) {
+    const hashtable *t = &in->fold.table;
+    bool alone = !t->used || fold_holds_only(&in->fold, &batch->key, at);
+    if ((alone && !hashtable_can_shrink(t)) || in->spill->depth == FOLD_DEPTH_MAX) {
         sdf_slice key = column_get(&batch->key, at);
         return fold_too_big(&in->fold, &key, err);
     }
-    return spill_now(in, false, err);
+    int rc = spill_now(in, alone, err); /* a state that is alone gets the memory of the slots as well */
+    reserve_take(in);
+    return rc;
 }
 
 static int input_batch(fold_input *in, const sdf_batch *batch, sdf_error **err)
@@ -154,7 +153,7 @@ static int input_run(fold_input *in, run *r, sdf_error **err)
     sdf_batch batch;
     int rc = SDF_OK;
     for (uint32_t n = 0; !rc && !(rc = run_next(r, &batch, err)); n++) {
-        rc = n % CHECK_EVERY ? SDF_OK : task_env_check(in->env, err);
+        rc = op_check(in->env, n, err);
         rc = rc ? rc : input_batch(in, &batch, err);
     }
     return rc == SDF_END ? SDF_OK : rc;

@@ -3,27 +3,15 @@
 
 #define FETCH_AHEAD 16 /* slots */
 
-void fold_fill(const fold *f, table_slot *const *slots, size_t count, fold_columns *c)
+sdf_batch fold_gather(const fold *f, table_slot *const *slots, size_t count, gathered *g)
 {
-    uint32_t size = f->aggregate->state_size;
-    if (type_is_number(f->key)) {
-        for (size_t i = 0; i < count; i++)
-            c->keys.words[i] = slots[i]->k0;
-        column_set_fixed(&c->key, c->keys.words, 8);
-    } else {
-        for (size_t i = 0; i < count; i++)
-            c->keys.slices[i] = slot_key(slots[i]);
-        column_set_slices(&c->key, c->keys.slices);
+    const aggregate *a = f->aggregate;
+    bool key_words = type_is_number(f->key), state_words = type_is_number(a->state);
+    for (size_t i = 0; i < count; i++) {
+        gathered_set(&g->keys, key_words, i, slot_key(slots[i]));
+        gathered_set(&g->values, state_words, i, (sdf_slice){slot_state(&f->table, slots[i]), a->state_size});
     }
-    if (type_is_number(f->aggregate->state)) {
-        for (size_t i = 0; i < count; i++)
-            c->values.words[i] = slots[i]->state.word;
-        column_set_fixed(&c->value, c->values.words, 8);
-    } else {
-        for (size_t i = 0; i < count; i++)
-            c->values.slices[i] = (sdf_slice){slot_state(&f->table, slots[i]), size};
-        column_set_slices(&c->value, c->values.slices);
-    }
+    return gathered_batch(g, f->key, a->state, count);
 }
 
 /* Puts the indexes of the used slots in the table's order, by part, and where each part ends in to->ends. */
@@ -53,7 +41,7 @@ static int write_fixed(fold *f, const fold_target *to, uint32_t part, const uint
                        sdf_error **err)
 {
     table_slot *slots[SDF_BATCH_MAX], *table = f->table.slots;
-    fold_columns columns;
+    gathered g;
     int rc = SDF_OK;
     for (uint32_t at = 0; at < count && !rc; at += SDF_BATCH_MAX) {
         uint32_t n = count - at < SDF_BATCH_MAX ? count - at : SDF_BATCH_MAX;
@@ -62,8 +50,8 @@ static int write_fixed(fold *f, const fold_target *to, uint32_t part, const uint
             if (at + i + FETCH_AHEAD < count)
                 __builtin_prefetch(&table[order[at + i + FETCH_AHEAD]]);
         }
-        fold_fill(f, slots, n, &columns);
-        rc = to->add(to->self, part, &columns.key, &columns.value, n, err);
+        sdf_batch batch = fold_gather(f, slots, n, &g);
+        rc = to->add(to->self, part, &batch.key, &batch.value, n, err);
     }
     return rc;
 }

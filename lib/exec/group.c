@@ -26,8 +26,7 @@ struct sdf_values {
 static int values_pull(sdf_values *v)
 {
     int rc = v->calling ? out_settle(v->out, &v->error) : SDF_OK;
-    if (!rc && v->pulled++ % 64 == 0)
-        rc = task_env_check(v->env, &v->error);
+    rc = rc ? rc : op_check(v->env, v->pulled++, &v->error);
     if (!rc)
         rc = sorted_input_next(v->input, &v->batch, &v->error);
     v->at = 0;

@@ -4,8 +4,9 @@
 #include "base/error.h"
 #include "base/wire.h"
 
-#define TABLE_FIRST 4096 /* slots; small, so that tiny tasks cost nothing */
-#define TABLE_LAST  (UINT64_C(1) << 31)
+#define TABLE_FIRST  4096 /* slots; small, so that tiny tasks cost nothing */
+#define TABLE_LAST   (UINT64_C(1) << 31)
+#define TABLE_GROWTH 4 /* times at once, if memory allows: fresh pages cost more than the slots that stay empty */
 
 static uint64_t table_room(uint64_t capacity)
 {
@@ -98,7 +99,7 @@ bool hashtable_room(hashtable *t, size_t count)
     if (t->used && hashtable_bytes(t) > t->most)
         return false;
     while (t->used + count > t->room)
-        if (!table_grow(t, t->capacity * 2))
+        if (!table_grow(t, t->capacity * TABLE_GROWTH) && !table_grow(t, t->capacity * 2))
             return false;
     return true;
 }
@@ -120,9 +121,14 @@ void hashtable_clear(hashtable *t)
     arena_reset(&t->arena);
 }
 
+bool hashtable_can_shrink(const hashtable *t)
+{
+    return t->capacity > TABLE_FIRST;
+}
+
 void hashtable_shrink(hashtable *t)
 {
-    uint8_t *pages = t->capacity > TABLE_FIRST ? pages_map(table_bytes(TABLE_FIRST)) : NULL;
+    uint8_t *pages = hashtable_can_shrink(t) ? pages_map(table_bytes(TABLE_FIRST)) : NULL;
     if (!pages) {
         hashtable_clear(t);
         return;

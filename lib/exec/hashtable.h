@@ -51,8 +51,9 @@ bool hashtable_room(hashtable *t, size_t count);
 void hashtable_expect(hashtable *t, uint64_t count);
 /* Forgets all keys; keeps the slots, gives back the arena. */
 void hashtable_clear(hashtable *t);
-/* The same, and gives back the slots as well but for a first few. */
+/* The same, and gives back the slots as well but for a first few, if there are more. */
 void hashtable_shrink(hashtable *t);
+bool hashtable_can_shrink(const hashtable *t);
 static inline uint64_t hashtable_bytes(const hashtable *t)
 {
     return t->charged + t->arena.charged;

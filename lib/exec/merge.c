@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "base/wire.h"
+#include "exec/gather.h"
 #include "exec/prefix.h"
 
 typedef struct head {
@@ -21,15 +21,6 @@ typedef struct player {
     uint32_t run;
 } player;
 
-/* The pending output, gathered from several runs' batches, which must all stay as they are while it is. */
-typedef struct gathered {
-    union {
-        sdf_slice slices[SDF_BATCH_MAX];
-        uint64_t words[SDF_BATCH_MAX];
-    } keys, values;
-    size_t count;
-} gathered;
-
 struct merge {
     task_env *env;
     type_kind key, value;
@@ -38,7 +29,8 @@ struct merge {
     uint32_t count;
     uint64_t charged;
     uint32_t last; /* who won before */
-    gathered out;
+    gathered out;  /* pending, from several runs' batches, which must all stay as they are while it is */
+    size_t pending;
     player *losers; /* [1..count): of the inner games; [0]: the winner */
     head heads[];
 };
@@ -214,39 +206,20 @@ static size_t stretch(const merge *m, uint32_t i, size_t most)
     return most > 1 ? low : 1;
 }
 
-static void gather(const merge *m, gathered *out, const sdf_batch *b, size_t first, size_t count)
+static void gather(merge *m, const sdf_batch *from, size_t first, size_t count)
 {
+    bool key_words = type_is_number(m->key), value_words = type_is_number(m->value);
     for (size_t i = 0; i < count; i++) {
-        size_t to = out->count + i;
-        sdf_slice key = column_get(&b->key, first + i), value = column_get(&b->value, first + i);
-        if (type_is_number(m->key))
-            out->keys.words[to] = load_u64(key.data);
-        else
-            out->keys.slices[to] = key;
-        if (type_is_number(m->value))
-            out->values.words[to] = load_u64(value.data);
-        else
-            out->values.slices[to] = value;
+        gathered_set(&m->out.keys, key_words, m->pending + i, column_get(&from->key, first + i));
+        gathered_set(&m->out.values, value_words, m->pending + i, column_get(&from->value, first + i));
     }
-    out->count += count;
+    m->pending += count;
 }
 
-static void gathered_column(type_kind kind, const void *data, sdf_column *c)
+static int hand_out(const merge *m, sdf_batch *batch)
 {
-    if (kind == TYPE_NULL)
-        column_set_null(c);
-    else if (type_is_number(kind))
-        column_set_fixed(c, data, 8);
-    else
-        column_set_slices(c, data);
-}
-
-static int hand_out(merge *m, sdf_batch *batch)
-{
-    batch->count = m->out.count;
-    gathered_column(m->key, &m->out.keys, &batch->key);
-    gathered_column(m->value, &m->out.values, &batch->value);
-    return batch->count ? SDF_OK : SDF_END;
+    *batch = gathered_batch(&m->out, m->key, m->value, m->pending);
+    return m->pending ? SDF_OK : SDF_END;
 }
 
 /* Takes `n` records of the winner; true: *batch is them, straight from the run's own batch, as nothing else is
@@ -255,8 +228,8 @@ static bool take(merge *m, head *h, size_t n, sdf_batch *batch)
 {
     size_t first = h->at;
     h->at += n;
-    if (n == 1 || m->out.count) {
-        gather(m, &m->out, &h->batch, first, n);
+    if (n == 1 || m->pending) {
+        gather(m, &h->batch, first, n);
         return false;
     }
     batch->count = n;
@@ -270,21 +243,21 @@ int merge_next(merge *m, sdf_batch *batch, sdf_error **err)
     int rc = m->built ? SDF_OK : merge_start(m, err);
     if (rc || !m->count)
         return rc ? rc : SDF_END;
-    m->out.count = 0;
+    m->pending = 0;
     for (;;) {
         uint32_t w = m->losers[0].run;
         head *h = &m->heads[w];
         if (h->done)
             return hand_out(m, batch);
         if (h->at == h->batch.count) {
-            if (m->out.count) /* it may point into what the refill overwrites */
+            if (m->pending) /* it may point into what the refill overwrites */
                 return hand_out(m, batch);
             if ((rc = head_refill(m, w, err)))
                 return rc;
             replay(m, player_of(m, w));
             continue;
         }
-        size_t left = h->batch.count - h->at, room = SDF_BATCH_MAX - m->out.count, n = 1;
+        size_t left = h->batch.count - h->at, room = SDF_BATCH_MAX - m->pending, n = 1;
         if (w == m->last)
             n = stretch(m, w, left < room ? left : room);
         m->last = w;
@@ -293,7 +266,7 @@ int merge_next(merge *m, sdf_batch *batch, sdf_error **err)
             replay(m, player_of(m, w));
         if (direct)
             return SDF_OK;
-        if (m->out.count == SDF_BATCH_MAX)
+        if (m->pending == SDF_BATCH_MAX)
             return hand_out(m, batch);
     }
 }

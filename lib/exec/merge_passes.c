@@ -5,8 +5,6 @@
 #include "base/error.h"
 #include "exec/merge.h"
 
-#define CHECK_EVERY 64 /* batches between two looks at lease and cancellation */
-
 /* A run in scratch. */
 typedef struct spilled {
     spill_extent extent;
@@ -81,7 +79,7 @@ static int merge_copy(sorted_input *s, merge *m, spill_writer *w, sdf_error **er
     sdf_batch batch;
     int rc;
     for (uint32_t n = 0; !(rc = merge_next(m, &batch, err)); n++) {
-        rc = n % CHECK_EVERY ? SDF_OK : task_env_check(s->env, err);
+        rc = op_check(s->env, n, err);
         rc = rc ? rc : spill_add(w, &batch.key, &batch.value, 0, batch.count, err);
         if (rc)
             return rc;

@@ -35,6 +35,12 @@ static inline int op_finish(op *o, sdf_error **err)
     return o->finish(o, err);
 }
 
+/* Looks at lease and cancellation now and then: `n` counts the batches of a loop. */
+static inline int op_check(const task_env *env, uint32_t n, sdf_error **err)
+{
+    return n % 64 ? SDF_OK : task_env_check(env, err);
+}
+
 /* Memory of a batch that has been handed on: in builds with a sanitizer its bytes are spoilt, so that whoever kept a
  * pointer beyond the batch's life is found out at once. */
 static inline void poison(void *data, size_t size)
@@ -74,6 +80,7 @@ int out_keep(sdf_out *out, const sdf_slice *key, const sdf_slice *value);
  * the reset. */
 sdf_out *out_value_new(task_env *env, type_kind value, sdf_error **err);
 void out_value_reset(sdf_out *out);
+bool out_value_short(const sdf_out *out); /* no memory was left for the emitted value */
 int out_value_take(sdf_out *out, const plan_call *spec, sdf_slice *value, sdf_error **err);
 
 /* ---- exec/call.c: a registered function with its opened state ---- */
@@ -97,8 +104,7 @@ int call_failed(const call *c, int status, const char *message, sdf_error **err)
 /* The same without an opened call. message NULL: it gave no reason. */
 int call_error(const plan_call *spec, int status, const char *message, sdf_error **err);
 
-/* ---- exec/aggregate.c: a uniform aggregator over registered aggregators and reduce functions ---- */
-/* ---- exec/hashtable.c, combine.c, sorter.c, merge.c, group.c: the blocking operators ---- */
+/* ---- shuffle_output.c, shuffle_input.c: the doors to the blocking operators ---- */
 /* Outputs of kind PLAN_OUTPUT_SHUFFLE: with combiner, sorted, or plain; hash, range or forward. They fill in the
  * reply's index, fingerprint, object_bytes, records and samples at finish. */
 int shuffle_output_new(task_env *env, const plan_output *spec, task_reply *reply, exec_result *result, op **out,

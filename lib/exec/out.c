@@ -58,16 +58,6 @@ int out_trouble(sdf_out *out, int status, bool downstream)
     return out->status;
 }
 
-static void side_column(const out_side *side, sdf_column *column)
-{
-    if (side->kind == TYPE_NULL)
-        column_set_null(column);
-    else if (type_is_number(side->kind))
-        column_set_fixed(column, side->numbers, 8);
-    else
-        column_set_slices(column, side->slices);
-}
-
 static int out_pushed(sdf_out *out, int rc)
 {
     if (rc == OP_STOP) {
@@ -82,8 +72,8 @@ int out_push(sdf_out *out)
     sdf_batch batch = {.count = out->count};
     if (!out->count)
         return SDF_OK;
-    side_column(&out->key, &batch.key);
-    side_column(&out->value, &batch.value);
+    gathered_column(&out->key.values, out->key.kind, &batch.key);
+    gathered_column(&out->value.values, out->value.kind, &batch.value);
     int rc = op_push(out->next, &batch, &out->error);
     poison(out->bytes, out->used);
     out->count = 0;
@@ -163,7 +153,7 @@ int out_flush(sdf_out *out, sdf_error **err)
 
 static void side_own(sdf_out *out, out_side *side, size_t i)
 {
-    sdf_slice *s = &side->slices[i];
+    sdf_slice *s = &side->values.slices[i];
     const uint8_t *p = s->data;
     if (side->want != SIZE_MAX || !s->size || (p >= out->bytes && p < out->bytes + out->used))
         return;
@@ -174,7 +164,7 @@ static void side_own(sdf_out *out, out_side *side, size_t i)
 
 static size_t side_size(const out_side *side, size_t i)
 {
-    return side->want == SIZE_MAX ? side->slices[i].size : 0;
+    return side->want == SIZE_MAX ? side->values.slices[i].size : 0;
 }
 
 int out_settle(sdf_out *out, sdf_error **err)
@@ -267,6 +257,11 @@ void out_value_reset(sdf_out *out)
     out->call = OUT_OPEN;
 }
 
+bool out_value_short(const sdf_out *out)
+{
+    return out->status == SDF_E_NO_MEMORY;
+}
+
 int out_value_take(sdf_out *out, const plan_call *spec, sdf_slice *value, sdf_error **err)
 {
     out->call = OUT_CLOSED;
@@ -279,8 +274,8 @@ int out_value_take(sdf_out *out, const plan_call *spec, sdf_slice *value, sdf_er
         return call_error(spec, SDF_E_USER, message, err);
     }
     if (type_is_number(out->value.kind))
-        *value = (sdf_slice){out->value.numbers, 8};
+        *value = (sdf_slice){out->value.values.words, 8};
     else
-        *value = out->value.kind == TYPE_NULL ? (sdf_slice){NULL, 0} : out->value.slices[0];
+        *value = out->value.kind == TYPE_NULL ? (sdf_slice){NULL, 0} : out->value.values.slices[0];
     return SDF_OK;
 }

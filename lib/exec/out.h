@@ -2,6 +2,7 @@
 #ifndef EXEC_OUT_H
 #define EXEC_OUT_H
 
+#include "exec/gather.h"
 #include "exec/op.h"
 
 #define OUT_BYTES       (64u << 10) /* memory for copies that a batch normally gets */
@@ -15,10 +16,7 @@ typedef enum out_call { OUT_CLOSED = 0, OUT_MUTE, OUT_OPEN } out_call;
 typedef struct out_side {
     type_kind kind;
     size_t want; /* bytes that each value must have; SIZE_MAX: any number */
-    union {
-        sdf_slice slices[SDF_BATCH_MAX];
-        uint64_t numbers[SDF_BATCH_MAX];
-    };
+    gathered_side values;
 } out_side;
 
 struct sdf_out {

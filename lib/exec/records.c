@@ -8,7 +8,7 @@
 #define STEP_MOST  (2u << 20)
 #define ROOM_MOST  (UINT64_C(8) << 32) /* what 32 bits of 8-byte units reach */
 
-void records_init(records *r, budget *b, uint64_t room, type_kind key, bool descending, bool canonical)
+void records_init(records *r, budget *b, uint64_t room, type_kind key, bool descending)
 {
     memset(r, 0, sizeof *r);
     room = room < STEP_LEAST ? STEP_LEAST : room > ROOM_MOST ? ROOM_MOST : room;
@@ -18,7 +18,6 @@ void records_init(records *r, budget *b, uint64_t room, type_kind key, bool desc
     r->room = room - room % r->step; /* whole steps, so that what is charged is never more than there is */
     r->key = key;
     r->descending = descending;
-    r->canonical = canonical && key == TYPE_F64;
 }
 
 /* Bytes in use when `count` records take `used` bytes: two entries each. */
@@ -85,7 +84,7 @@ static inline void entry_load(record_entry *e, const uint8_t *key, size_t size, 
 
 int records_add(records *r, const sdf_slice *key, const sdf_slice *value, uint32_t partition)
 {
-    uint64_t size = (sizeof(record_head) + key->size + value->size + 7) & ~UINT64_C(7), canonical;
+    uint64_t size = (sizeof(record_head) + key->size + value->size + 7) & ~UINT64_C(7);
     if (key->size > UINT32_MAX || value->size > UINT32_MAX || !r->base)
         return 0;
     uint64_t need = records_need(r->used + size, (uint64_t)r->count + 1);
@@ -94,12 +93,8 @@ int records_add(records *r, const sdf_slice *key, const sdf_slice *value, uint32
     record_head *h = (record_head *)(void *)(r->base + r->used);
     *h = (record_head){(uint32_t)key->size, (uint32_t)value->size, partition};
     uint8_t *to = (uint8_t *)(h + 1);
-    if (r->canonical && key->size == 8) {
-        canonical = type_canonical_f64(load_u64(key->data));
-        memcpy(to, &canonical, 8);
-    } else if (key->size) {
+    if (key->size)
         memcpy(to, key->data, key->size);
-    }
     if (value->size)
         memcpy(to + key->size, value->data, value->size);
     r->count++;

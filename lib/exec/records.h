@@ -32,10 +32,9 @@ typedef struct records {
     uint32_t count;
     type_kind key;
     bool descending;
-    bool canonical; /* f64 keys: -0 and NaNs are made one */
 } records;
 
-void records_init(records *r, budget *b, uint64_t room, type_kind key, bool descending, bool canonical);
+void records_init(records *r, budget *b, uint64_t room, type_kind key, bool descending);
 /* Copies one record. 1: done; 0: full as things stand, or larger than the buffer. */
 int records_add(records *r, const sdf_slice *key, const sdf_slice *value, uint32_t partition);
 /* Makes sure of memory for a first few records, asking others to spill. */

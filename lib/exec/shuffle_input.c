@@ -4,8 +4,6 @@
 #include "base/error.h"
 #include "exec/merge.h"
 
-#define CHECK_EVERY 64 /* batches between two looks at lease and cancellation */
-
 static int concat_run(task_env *env, const plan_input *spec, op *first, sdf_error **err)
 {
     const task_request *q = env->request;
@@ -16,7 +14,7 @@ static int concat_run(task_env *env, const plan_input *spec, op *first, sdf_erro
     if (rc)
         return rc;
     for (uint32_t n = 0; !rc && !(rc = run_next(r, &batch, err)); n++) {
-        rc = n % CHECK_EVERY ? SDF_OK : task_env_check(env, err);
+        rc = op_check(env, n, err);
         rc = rc ? rc : op_push(first, &batch, err);
     }
     run_close(r);
@@ -31,7 +29,7 @@ static int merge_run(task_env *env, const plan_input *spec, op *first, sdf_error
     if (rc)
         return rc;
     for (uint32_t n = 0; !rc && !(rc = sorted_input_next(s, &batch, err)); n++) {
-        rc = n % CHECK_EVERY ? SDF_OK : task_env_check(env, err);
+        rc = op_check(env, n, err);
         rc = rc ? rc : op_push(first, &batch, err);
     }
     sorted_input_close(s);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "base/wire.h"
+#include "exec/gather.h"
 #include "exec/records.h"
 #include "exec/shuffle_output.h"
 
@@ -16,33 +16,15 @@ typedef struct sorter {
     budget_spiller spiller;
     uint32_t *ends; /* per partition; NULL where partitions are found after the sort */
     bool ordered, working;
-    bool single; /* everything goes to `partition` */
+    bool canonical; /* f64 keys that are hashed: -0 and NaNs are made one */
+    bool single;    /* everything goes to `partition` */
     uint32_t partition;
 } sorter;
 
 /* ---- writing a run ---- */
 
-typedef struct sorter_columns {
-    union {
-        sdf_slice slices[SDF_BATCH_MAX];
-        uint64_t words[SDF_BATCH_MAX];
-    } keys, values;
-    sdf_column key, value;
-} sorter_columns;
-
-static void columns_init(const sorter *s, sorter_columns *c)
-{
-    if (type_is_number(s->sink.key))
-        column_set_fixed(&c->key, c->keys.words, 8);
-    else
-        column_set_slices(&c->key, c->keys.slices);
-    if (type_is_number(s->sink.value))
-        column_set_fixed(&c->value, c->values.words, 8);
-    else
-        column_set_slices(&c->value, c->values.slices);
-}
-
-static void columns_fill(const sorter *s, const record_entry *e, size_t count, size_t ahead, sorter_columns *c)
+/* Gathers `count` records; `ahead` entries may be fetched ahead. */
+static sdf_batch sorter_gather(const sorter *s, const record_entry *e, size_t count, size_t ahead, gathered *g)
 {
     bool key_words = type_is_number(s->sink.key), value_words = type_is_number(s->sink.value);
     for (size_t i = 0; i < count; i++) {
@@ -52,26 +34,19 @@ static void columns_fill(const sorter *s, const record_entry *e, size_t count, s
             __builtin_prefetch(next + 64);
         }
         const record_head *h = record_at(&s->records, &e[i]);
-        sdf_slice key = record_key(h), value = record_value(h);
-        if (key_words)
-            c->keys.words[i] = load_u64(key.data);
-        else
-            c->keys.slices[i] = key;
-        if (value_words)
-            c->values.words[i] = load_u64(value.data);
-        else
-            c->values.slices[i] = value;
+        gathered_set(&g->keys, key_words, i, record_key(h));
+        gathered_set(&g->values, value_words, i, record_value(h));
     }
+    return gathered_batch(g, s->sink.key, s->sink.value, count);
 }
 
 static int write_partition(sorter *s, uint32_t partition, const record_entry *e, size_t count, sdf_error **err)
 {
-    sorter_columns c;
-    columns_init(s, &c);
+    gathered g;
     for (size_t at = 0; at < count; at += SDF_BATCH_MAX) {
         size_t n = count - at < SDF_BATCH_MAX ? count - at : SDF_BATCH_MAX;
-        columns_fill(s, e + at, n, count - at, &c);
-        int rc = object_writer_add(s->sink.writer, partition, &c.key, &c.value, 0, n, err);
+        sdf_batch batch = sorter_gather(s, e + at, n, count - at, &g);
+        int rc = object_writer_add(s->sink.writer, partition, &batch.key, &batch.value, 0, n, err);
         if (rc)
             return rc;
     }
@@ -165,7 +140,7 @@ static int sorter_write_alone(sorter *s, const sdf_slice *key, const sdf_slice *
 static int sorter_add(sorter *s, sdf_slice key, const sdf_slice *value, sdf_error **err)
 {
     uint64_t canonical;
-    if (s->records.canonical) {
+    if (s->canonical) {
         canonical = type_canonical_f64(load_u64(key.data));
         key.data = &canonical;
     }
@@ -238,8 +213,8 @@ static int sorter_open(sorter *s, sdf_error **err)
     size_t ends = s->sink.partitions * sizeof *s->ends;
     s->ordered = spec->order != PLAN_ORDER_NONE;
     s->single = sink_single(&s->sink, &s->partition);
-    records_init(&s->records, b, b->limit / 2, s->sink.key, spec->order == PLAN_ORDER_DESCENDING,
-                 spec->partitioner == PLAN_PARTITION_HASH);
+    s->canonical = s->sink.key == TYPE_F64 && spec->partitioner == PLAN_PARTITION_HASH;
+    records_init(&s->records, b, b->limit / 2, s->sink.key, spec->order == PLAN_ORDER_DESCENDING);
     /* Ranges of sorted records are found afterwards. */
     if (s->single || (s->ordered && spec->partitioner == PLAN_PARTITION_RANGE))
         return SDF_OK;

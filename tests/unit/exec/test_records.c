@@ -15,7 +15,7 @@ static void fill_and_sort(uint64_t room, size_t value_size)
     records r;
     uint8_t key[10] = {0}, value[100] = {0};
     budget_init(&b, 64 << 20);
-    records_init(&r, &b, room, TYPE_BYTES, false, false);
+    records_init(&r, &b, room, TYPE_BYTES, false);
     assert_int_equal(records_begin(&r, NULL, NULL), SDF_OK);
     uint32_t count = 0;
     for (sdf_slice k = {key, sizeof key}, v = {value, value_size};; count++) {
