@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-static void turn_bad(wire_reader *r)
+void wire_refuse(wire_reader *r)
 {
     r->bad = true;
     r->at = r->end;
@@ -14,7 +14,7 @@ static void turn_bad(wire_reader *r)
 static const uint8_t *take(wire_reader *r, size_t size)
 {
     if (wire_left(r) < size) {
-        turn_bad(r);
+        wire_refuse(r);
         return NULL;
     }
     const uint8_t *p = r->at;
@@ -57,7 +57,7 @@ uint64_t wire_varint(wire_reader *r)
         if (c < 0x80)
             return v;
     }
-    turn_bad(r);
+    wire_refuse(r);
     return 0;
 }
 
@@ -65,7 +65,7 @@ sdf_slice wire_bytes(wire_reader *r, size_t limit)
 {
     uint64_t size = wire_varint(r);
     if (size > limit || size > wire_left(r)) {
-        turn_bad(r);
+        wire_refuse(r);
         return (sdf_slice){NULL, 0};
     }
     return (sdf_slice){take(r, (size_t)size), (size_t)size};
@@ -77,12 +77,12 @@ char *wire_text(wire_reader *r, size_t limit)
     if (r->bad)
         return NULL;
     if (s.size && memchr(s.data, 0, s.size)) {
-        turn_bad(r);
+        wire_refuse(r);
         return NULL;
     }
     char *text = malloc(s.size + 1);
     if (!text) {
-        turn_bad(r);
+        wire_refuse(r);
         r->no_memory = true;
         return NULL;
     }

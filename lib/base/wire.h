@@ -20,6 +20,7 @@ static inline wire_reader wire_read(const void *data, size_t size)
     return (wire_reader){p, size ? p + size : p, false, false};
 }
 
+void wire_refuse(wire_reader *r); /* turns it bad: a field means nothing */
 uint8_t wire_u8(wire_reader *r);
 uint16_t wire_u16(wire_reader *r);
 uint32_t wire_u32(wire_reader *r);

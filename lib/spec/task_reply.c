@@ -65,12 +65,6 @@ int task_reply_encode(const task_reply *r, buf *out)
     return rc;
 }
 
-static void refuse(wire_reader *in)
-{
-    in->bad = true;
-    in->at = in->end;
-}
-
 static void get_metrics(task_metrics *m, wire_reader *in)
 {
     uint64_t values[METRICS] = {0};
@@ -87,7 +81,7 @@ static void get_numbers(task_reply *r, wire_reader *in)
 {
     uint8_t kind = wire_u8(in);
     if (kind != TASK_RUN && kind != TASK_PROBE)
-        refuse(in);
+        wire_refuse(in);
     r->kind = (task_kind)kind;
     r->job = task_wire_u32(in);
     r->stage = task_wire_u32(in);
@@ -96,7 +90,7 @@ static void get_numbers(task_reply *r, wire_reader *in)
     r->attempt = wire_varint(in);
     uint8_t failure = wire_u8(in);
     if (failure > FAILURE_FATAL)
-        refuse(in);
+        wire_refuse(in);
     r->failure = (failure_class)failure;
     r->bad_stage = task_wire_u32(in);
     r->bad_task = task_wire_u32(in);
@@ -112,7 +106,7 @@ static void get_program(task_reply *r, wire_reader *in)
 {
     sdf_slice id = wire_bytes(in, sizeof r->program_id - 1);
     if (id.size && memchr(id.data, 0, id.size))
-        refuse(in);
+        wire_refuse(in);
     else if (id.size)
         memcpy(r->program_id, id.data, id.size);
 }
@@ -122,7 +116,7 @@ static void get_error(task_reply *r, wire_reader *in)
 {
     uint8_t has = wire_u8(in);
     if (has > 1 || (has && r->failure == FAILURE_NONE))
-        refuse(in);
+        wire_refuse(in);
     if (has && !in->bad)
         r->error = error_decode(in);
     else if (r->failure != FAILURE_NONE && !in->bad)

@@ -69,10 +69,8 @@ int task_request_encode(const task_request *q, buf *out)
 static void get_numbers(task_request *q, wire_reader *in)
 {
     uint8_t kind = wire_u8(in);
-    if (kind != TASK_RUN && kind != TASK_PROBE) {
-        in->bad = true;
-        in->at = in->end;
-    }
+    if (kind != TASK_RUN && kind != TASK_PROBE)
+        wire_refuse(in);
     q->kind = (task_kind)kind;
     q->context = wire_u64(in);
     q->job = task_wire_u32(in);
@@ -96,10 +94,8 @@ static void get_split(task_split *s, wire_reader *in)
     s->length = wire_varint(in);
     s->file_size = wire_varint(in);
     s->file_mtime_ns = (int64_t)wire_u64(in);
-    if (s->length > UINT64_MAX - s->offset) {
-        in->bad = true;
-        in->at = in->end;
-    }
+    if (s->length > UINT64_MAX - s->offset)
+        wire_refuse(in);
 }
 
 int task_request_decode(const void *data, size_t size, task_request *q, sdf_error **err)

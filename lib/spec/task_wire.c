@@ -50,12 +50,10 @@ void task_wire_hash(wire_reader *in, char hash[33])
     memset(hash, 0, 33);
     if (in->bad || !s.size)
         return;
-    if (s.size == 32 && is_hex(s.data, 32)) {
+    if (s.size == 32 && is_hex(s.data, 32))
         memcpy(hash, s.data, 32);
-    } else {
-        in->bad = true;
-        in->at = in->end;
-    }
+    else
+        wire_refuse(in);
 }
 
 uint32_t task_wire_u32(wire_reader *in)
@@ -63,8 +61,7 @@ uint32_t task_wire_u32(wire_reader *in)
     uint64_t v = wire_varint(in);
     if (v <= UINT32_MAX)
         return (uint32_t)v;
-    in->bad = true;
-    in->at = in->end;
+    wire_refuse(in);
     return 0;
 }
 
@@ -103,10 +100,8 @@ task_extent *task_wire_extents(wire_reader *in, uint32_t *count)
 {
     *count = 0;
     uint32_t n = task_wire_u32(in);
-    if (n > wire_left(in) / EXTENT_BYTES_MIN) {
-        in->bad = true;
-        in->at = in->end;
-    }
+    if (n > wire_left(in) / EXTENT_BYTES_MIN)
+        wire_refuse(in);
     if (in->bad || !n)
         return NULL;
     task_extent *extents = malloc(n * sizeof *extents);
