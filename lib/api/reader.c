@@ -54,6 +54,14 @@ static int open_stored(part_reader *rd, const result_part *p, const object_ids *
     return run_open_extents(&rd->run, &rd->env, p->stage, 0, rd->extents, count, rd->key, rd->value, err);
 }
 
+/* The job is over: nothing runs its tasks again, whatever those who read for tasks promise. */
+static int reader_failed(int rc, sdf_error **err)
+{
+    if (rc == SDF_E_NOT_FOUND || rc == SDF_E_CORRUPT)
+        error_hint(err, "this result's data is gone or damaged in the store: run the action again, and look at its disk");
+    return rc;
+}
+
 int part_reader_open(part_reader *rd, const result_part *p, sdf_error **err)
 {
     object_ids ids = {rd->request.context, p->stage, p->task, p->leg, p->attempt};
@@ -64,12 +72,12 @@ int part_reader_open(part_reader *rd, const result_part *p, sdf_error **err)
                       : open_stored(rd, p, &ids, err);
     if (rc)
         error_prefix(err, "result of task %u", p->task);
-    return rc;
+    return reader_failed(rc, err);
 }
 
 int part_reader_next(part_reader *rd, sdf_batch *batch, sdf_error **err)
 {
-    return rd->run ? run_next(rd->run, batch, err) : SDF_END;
+    return rd->run ? reader_failed(run_next(rd->run, batch, err), err) : SDF_END;
 }
 
 void part_reader_free(part_reader *rd)

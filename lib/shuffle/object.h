@@ -61,7 +61,7 @@ void object_writer_abort(object_writer *w);
 int object_check_header(const void *data, size_t size, const object_ids *expect, sdf_error **err);
 /* Reads the index of a whole object that lies in memory: for results and tools. expect NULL: anybody's. */
 int object_read_index(const void *data, size_t size, const object_ids *expect, shuffle_index *x, sdf_error **err);
-/* The same of an object of `size` bytes in the store, without reading its blocks. */
+/* The same of an object of `size` bytes in the store, without reading its blocks; patient where that may help. */
 int object_fetch_index(store *s, const object_ids *ids, uint64_t size, shuffle_index *x, sdf_error **err);
 
 #endif

@@ -1,11 +1,15 @@
 /* The index of an object that lies in the store, without its blocks: two small reads. Not here: objects in memory. */
 #include "shuffle/object_format.h"
 
+#include <time.h>
+
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/wire.h"
 
 #define TAIL_BYTES 4096 /* read first: trailer and, mostly, the whole index */
+#define TRIES_MAX  4    /* where the store fails for no lasting reason, or what came was damaged on its way */
+#define BACKOFF_MS 5    /* before the second try; four times as long before each next one */
 
 static int cut_short(const char *name, sdf_error **err)
 {
@@ -35,11 +39,8 @@ static int decode(const char *name, const uint8_t *bytes, uint32_t length, uint6
     return cut_short(name, err);
 }
 
-int object_fetch_index(store *s, const object_ids *ids, uint64_t size, shuffle_index *x, sdf_error **err)
+static int fetch_once(store *s, const char *name, uint64_t size, shuffle_index *x, sdf_error **err)
 {
-    char name[TASK_NAME_MAX];
-    task_name_object(name, ids->context, ids->stage, ids->task, ids->leg, ids->attempt);
-    *x = (shuffle_index){0};
     if (size < OBJECT_HEADER_BYTES + OBJECT_TRAILER_BYTES)
         return cut_short(name, err);
     uint64_t tail = size < TAIL_BYTES ? size : TAIL_BYTES, offset = 0;
@@ -61,4 +62,29 @@ int object_fetch_index(store *s, const object_ids *ids, uint64_t size, shuffle_i
     }
     store_release(&view);
     return rc;
+}
+
+static bool may_pass(int code)
+{
+    return code == SDF_E_IO || code == SDF_E_THROTTLED || code == SDF_E_TIMEOUT || code == SDF_E_CORRUPT;
+}
+
+int object_fetch_index(store *s, const object_ids *ids, uint64_t size, shuffle_index *x, sdf_error **err)
+{
+    char name[TASK_NAME_MAX];
+    task_name_object(name, ids->context, ids->stage, ids->task, ids->leg, ids->attempt);
+    *x = (shuffle_index){0};
+    long ms = BACKOFF_MS;
+    for (int try = 1;; try++, ms *= 4) {
+        sdf_error *why = NULL;
+        int rc = fetch_once(s, name, size, x, &why);
+        if (!rc)
+            return SDF_OK;
+        if (try == TRIES_MAX || !may_pass(rc)) {
+            error_move(err, &why);
+            return rc;
+        }
+        sdf_error_free(why);
+        nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+    }
 }

@@ -180,6 +180,15 @@ def test_store_faults():
         assert out == sort_oracle(data), faults
 
 
+def test_store_faults_while_results_are_read():
+    """The host's own reads of what tasks left in the store are as patient as those of tasks."""
+    file = write("a.txt", words_text(51, 60_000))
+    args = ["--transport", "threads:2", "--partitions", 64, "--set", "inline_limit=0", "--set", "backoff=1ms", "--set", "retries=9"]
+    for faults in ("read_error=0.04", "throttle=0.04", "read_flip=0.01"):
+        out, _ = run("wordcount", *args, "--store", f"fault:seed=3,{faults}:mem:", file)
+        assert parse_counts(out) == count_oracle(file)
+
+
 def test_two_contexts_on_one_store():
     files = [write(f"f{i}", words_text(i, 500_000)) for i in range(3)]
     running = [start("wordcount", "--transport", "process:1", "--store", f"file:{path('store')}", f) for f in files]
