@@ -38,9 +38,9 @@ typedef struct held {
     bool answered;                /* the driver has its answer */
     bool waits_for_later;         /* reordered: handed over after the next one */
     int64_t answer_us;            /* when to hand over what is below; INT64_MAX: not decided yet */
-    sdf_invocation_result result; /* its pointers are into the next three */
+    sdf_invocation_result result; /* its pointers are into the next two */
     buf response;
-    char *message, *log;
+    char *texts[4]; /* message, log, hint, request_id */
 } held;
 
 typedef struct fault_transport {
@@ -101,8 +101,8 @@ static void held_free(held *h)
 {
     buf_free(&h->request);
     buf_free(&h->response);
-    free(h->message);
-    free(h->log);
+    for (size_t i = 0; i < sizeof(h->texts) / sizeof(h->texts[0]); i++)
+        free(h->texts[i]);
     free(h);
 }
 
@@ -132,7 +132,6 @@ static void held_decide(held *h, int status, const char *why, int64_t at_us)
 static void hand_over(fault_transport *t, held *h, const sdf_invocation_result *from)
 {
     sdf_invocation_result result = *from;
-    result.struct_size = sizeof(result);
     result.id = h->id;
     h->answered = true;
     t->host.done(t->host.host, &result);
@@ -147,18 +146,21 @@ static void release_reordered(fault_transport *t, const held *later)
         }
 }
 
-/* Keeps a copy of a reply for later; false: no memory. */
+/* Keeps a copy of a reply for later, once; false: no memory. */
 static bool held_keep(held *h, const sdf_invocation_result *r)
 {
-    h->message = r->message ? strdup(r->message) : NULL;
-    h->log = r->log ? strdup(r->log) : NULL;
-    buf_clear(&h->response);
-    if (buf_append(&h->response, r->response.data, r->response.size) || (r->message && !h->message) ||
-        (r->log && !h->log))
-        return false;
     h->result = *r;
-    h->result.message = h->message;
-    h->result.log = h->log;
+    const char **texts[] = {&h->result.message, &h->result.log, &h->result.hint, &h->result.request_id};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (!*texts[i])
+            continue;
+        h->texts[i] = strdup(*texts[i]);
+        if (!h->texts[i])
+            return false;
+        *texts[i] = h->texts[i];
+    }
+    if (buf_append(&h->response, r->response.data, r->response.size))
+        return false;
     h->result.response = buf_slice(&h->response);
     return true;
 }
@@ -184,9 +186,11 @@ static void first_reply(fault_transport *t, held *h, const sdf_invocation_result
         release_reordered(t, h);
 }
 
-static void inner_done(void *self, const sdf_invocation_result *r)
+static void inner_done(void *self, const sdf_invocation_result *given)
 {
     fault_transport *t = self;
+    sdf_invocation_result known, *r = &known;
+    transport_result_copy(r, given);
     for (held *h = t->held; h; h = h->next)
         for (int i = 0; i < COPIES; i++) {
             if (h->inner[i] != r->id)

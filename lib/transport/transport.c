@@ -4,12 +4,14 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/num.h"
 #include "base/timebase.h"
+#include "base/versioned.h"
 #include "transport/schemes.h"
 
 #define SCHEMES_MAX     64
@@ -17,39 +19,46 @@
 
 typedef struct scheme {
     char name[SCHEME_NAME_MAX + 1];
-    const sdf_transport_ops *ops;
+    const sdf_transport_ops *given; /* tells whether a registration is the same one again */
+    sdf_transport_ops ops;
     sdf_transport_open_fn open;
     void *user;
 } scheme;
 
 /* Locks: `lock` guards the table; entries are never changed or removed. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static scheme schemes[SCHEMES_MAX] = {
-    {"threads", &threads_ops, threads_open, NULL},
-    {"process", &process_ops, process_open, NULL},
-    {"fault", &fault_ops, fault_open, NULL},
-};
-static size_t scheme_count = 3;
+static pthread_once_t builtin_once = PTHREAD_ONCE_INIT;
+static scheme schemes[SCHEMES_MAX];
+static size_t scheme_count;
 
-/* A table larger than this library knows is fine as long as it asks for nothing there. */
-static int check_ops(const char *name, const sdf_transport_ops *ops, sdf_error **err)
+static void builtin_fill(void)
 {
-    if (!ops || ops->struct_size < sizeof(*ops) || ops->version != SDF_TRANSPORT_VERSION) {
-        error_set(err, SDF_E_INVALID, "the transport \"%s\" has a vtable of another version than %d", name,
-                  SDF_TRANSPORT_VERSION);
-        error_hint(err, "set struct_size to sizeof(sdf_transport_ops) and version to SDF_TRANSPORT_VERSION");
-        return SDF_E_INVALID;
+    schemes[scheme_count++] = (scheme){"threads", &threads_ops, threads_ops, threads_open, NULL};
+    schemes[scheme_count++] = (scheme){"process", &process_ops, process_ops, process_open, NULL};
+    schemes[scheme_count++] = (scheme){"fault", &fault_ops, fault_ops, fault_open, NULL};
+}
+
+/* Copies the ops into *known; what comes after the mandatory ones may be missing. */
+static int check_ops(const char *name, const sdf_transport_ops *given, sdf_transport_ops *known, sdf_error **err)
+{
+    const size_t least = offsetof(sdf_transport_ops, destroy) + sizeof(known->destroy);
+    if (!given)
+        return error_set(err, SDF_E_INVALID, "the transport \"%s\" has no operations", name);
+    int rc = versioned_copy(known, sizeof(*known), least, given, "the table of ops", err);
+    if (rc) {
+        error_prefix(err, "transport \"%s\"", name);
+        return rc;
     }
-    const char *tail = (const char *)ops + sizeof(*ops);
-    for (size_t i = 0; i < ops->struct_size - sizeof(*ops); i++)
-        if (tail[i])
-            return error_set(err, SDF_E_INVALID, "the transport \"%s\" needs operations that this library lacks", name);
+    if (known->version != SDF_TRANSPORT_VERSION)
+        return error_set(err, SDF_E_INVALID, "the transport \"%s\" is of contract version %u, this library speaks %d",
+                         name, known->version, SDF_TRANSPORT_VERSION);
     const struct {
         const char *op;
         int there;
     } mandatory[] = {
-        {"limits", !!ops->limits}, {"start", !!ops->start},   {"submit", !!ops->submit}, {"poll", !!ops->poll},
-        {"wake", !!ops->wake},     {"cancel", !!ops->cancel}, {"stop", !!ops->stop},     {"destroy", !!ops->destroy},
+        {"limits", !!known->limits}, {"start", !!known->start},     {"submit", !!known->submit},
+        {"poll", !!known->poll},     {"wake", !!known->wake},       {"cancel", !!known->cancel},
+        {"stop", !!known->stop},     {"destroy", !!known->destroy},
     };
     for (size_t i = 0; i < sizeof(mandatory) / sizeof(mandatory[0]); i++)
         if (!mandatory[i].there)
@@ -68,31 +77,39 @@ static int check_name(const char *name, sdf_error **err)
     return SDF_OK;
 }
 
+/* Locks: takes `lock`. The same registration again is fine. */
+static int table_add(const scheme *s, sdf_error **err)
+{
+    int rc = SDF_OK;
+    pthread_mutex_lock(&lock);
+    const scheme *old = NULL;
+    for (size_t i = 0; i < scheme_count && !old; i++)
+        if (!strcmp(schemes[i].name, s->name))
+            old = &schemes[i];
+    if (old && (old->given != s->given || old->open != s->open || old->user != s->user))
+        rc = error_set(err, SDF_E_EXISTS, "there is another transport \"%s\" already", s->name);
+    else if (!old && scheme_count == SCHEMES_MAX)
+        rc = error_set(err, SDF_E_LIMIT, "there are %d transports already; \"%s\" has no place", SCHEMES_MAX, s->name);
+    else if (!old)
+        schemes[scheme_count++] = *s;
+    pthread_mutex_unlock(&lock);
+    return rc;
+}
+
 SDF_API int sdf_transport_register(const char *name, const sdf_transport_ops *ops, sdf_transport_open_fn open,
                                    void *user, sdf_error **err)
 {
+    pthread_once(&builtin_once, builtin_fill);
+    scheme s = {.given = ops, .open = open, .user = user};
     int rc = check_name(name, err);
     if (!rc)
-        rc = check_ops(name, ops, err);
+        rc = check_ops(name, ops, &s.ops, err);
     if (!rc && !open)
         rc = error_set(err, SDF_E_INVALID, "the transport \"%s\" has no open function", name);
     if (rc)
         return rc;
-    pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < scheme_count && !rc; i++)
-        if (!strcmp(schemes[i].name, name))
-            rc = error_set(err, SDF_E_EXISTS, "there is a transport \"%s\" already", name);
-    if (!rc && scheme_count == SCHEMES_MAX)
-        rc = error_set(err, SDF_E_LIMIT, "there are %d transports already; \"%s\" has no place", SCHEMES_MAX, name);
-    if (!rc) {
-        scheme *s = &schemes[scheme_count++];
-        memcpy(s->name, name, strlen(name) + 1);
-        s->ops = ops;
-        s->open = open;
-        s->user = user;
-    }
-    pthread_mutex_unlock(&lock);
-    return rc;
+    memcpy(s.name, name, strlen(name) + 1);
+    return table_add(&s, err);
 }
 
 static int unknown_scheme(const char *uri, const char *name, sdf_error **err)
@@ -112,8 +129,9 @@ static int unknown_scheme(const char *uri, const char *name, sdf_error **err)
     return SDF_E_INVALID;
 }
 
-static int find_scheme(const char *uri, scheme *found, sdf_error **err)
+static int find_scheme(const char *uri, const scheme **found, sdf_error **err)
 {
+    pthread_once(&builtin_once, builtin_fill);
     const char *colon = uri ? strchr(uri, ':') : NULL;
     size_t size = colon ? (size_t)(colon - uri) : 0;
     if (size == 0 || size > SCHEME_NAME_MAX) {
@@ -124,20 +142,18 @@ static int find_scheme(const char *uri, scheme *found, sdf_error **err)
     char name[SCHEME_NAME_MAX + 1];
     memcpy(name, uri, size);
     name[size] = 0;
-    bool known = false;
+    *found = NULL;
     pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < scheme_count && !known; i++)
-        if (!strcmp(schemes[i].name, name)) {
-            *found = schemes[i];
-            known = true;
-        }
+    for (size_t i = 0; i < scheme_count && !*found; i++)
+        if (!strcmp(schemes[i].name, name))
+            *found = &schemes[i];
     pthread_mutex_unlock(&lock);
-    return known ? SDF_OK : unknown_scheme(uri, name, err);
+    return *found ? SDF_OK : unknown_scheme(uri, name, err);
 }
 
 int transport_open(const char *uri, transport **out, sdf_error **err)
 {
-    scheme s;
+    const scheme *s;
     int rc = find_scheme(uri, &s, err);
     if (rc)
         return rc;
@@ -149,7 +165,7 @@ int transport_open(const char *uri, transport **out, sdf_error **err)
         return error_no_memory(err);
     }
     sdf_error *why = NULL;
-    rc = s.open(strchr(uri, ':') + 1, s.user, &t->self, &why);
+    rc = s->open(strchr(uri, ':') + 1, s->user, &t->self, &why);
     if (rc) {
         if (!why)
             error_set(&why, rc, "the transport \"%.200s\" did not open and gave no reason", uri);
@@ -157,9 +173,17 @@ int transport_open(const char *uri, transport **out, sdf_error **err)
         free(t);
         return error_move(err, &why);
     }
-    t->ops = s.ops;
+    t->ops = &s->ops;
     *out = t;
     return SDF_OK;
+}
+
+void transport_result_copy(sdf_invocation_result *to, const sdf_invocation_result *from)
+{
+    size_t size = from->struct_size < sizeof(*to) ? from->struct_size : sizeof(*to);
+    memset(to, 0, sizeof(*to));
+    memcpy(to, from, size);
+    to->struct_size = sizeof(*to);
 }
 
 void transport_close(transport *t)

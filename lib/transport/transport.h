@@ -15,6 +15,9 @@ typedef struct transport {
 int transport_open(const char *uri, transport **out, sdf_error **err);
 void transport_close(transport *t); /* destroys; stop it before if it was started. NULL is fine */
 
+/* Takes an answer of a transport whose header may be older (what it lacks is zero) or newer. */
+void transport_result_copy(sdf_invocation_result *to, const sdf_invocation_result *from);
+
 /* 1 when this process was started as a worker of process: (the token is there). */
 int transport_process_requested(void);
 int transport_process_main(void); /* the worker's loop; returns the exit code */

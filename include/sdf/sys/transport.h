@@ -30,31 +30,38 @@ typedef struct sdf_transport_limits {
 
 /* The answer to one invocation. status SDF_OK: `response` is the worker's reply. Else why
  * there is none: SDF_E_LOST (died, connection gone), SDF_E_TIMEOUT, SDF_E_THROTTLED (no worker began it),
- * SDF_E_NO_MEMORY (killed for memory), SDF_E_PROGRAM, SDF_E_IO, SDF_E_CANCELLED. */
+ * SDF_E_NO_MEMORY (killed for memory), SDF_E_PROGRAM, SDF_E_IO, SDF_E_CANCELLED. Response and
+ * texts are lent for the call. */
 typedef struct sdf_invocation_result {
     size_t struct_size;
     uint64_t id;
     int status;
-    sdf_slice response;    /* borrowed for the call */
-    const char *message;   /* why, for people; may be NULL */
-    const char *log;       /* tail of the worker's stderr; may be NULL */
-    uint64_t billed_ms;    /* 0: not known */
-    uint64_t memory_bytes; /* size of the function that was billed; 0: not known */
-    uint32_t cold;         /* 1: the worker was started for this invocation */
+    sdf_slice response;         /* if the status is SDF_OK */
+    const char *message;        /* why, for people; may be NULL */
+    const char *log;            /* tail of the worker's stderr; may be NULL */
+    uint64_t billed_ms;         /* 0: not known */
+    uint64_t memory_bytes;      /* size of the function that was billed; 0: not known */
+    uint32_t cold;              /* 1: the worker was started for this invocation */
+    const char *hint;           /* what to do about it, for people; may be NULL */
+    const char *request_id;     /* the platform's name of the call, as in its own logs; may be NULL */
+    int64_t retry_after_ms;     /* SDF_E_THROTTLED: so long the platform asks to wait; 0: it did not say */
+    uint64_t init_ms;           /* of the start of a cold worker; 0: not known */
+    uint64_t peak_memory_bytes; /* most that the worker's process has held; 0: not known */
 } sdf_invocation_result;
 
 /* What a transport may call of the driver; valid from start to stop. */
 typedef struct sdf_transport_host {
     size_t struct_size;
     void *host;
-    void (*done)(void *host, const sdf_invocation_result *result);  /* only inside poll */
-    void (*warn)(void *host, const char *message);                  /* only inside an op */
-    uint64_t memory;          /* byte budget of one worker process */
-    const char *scratch_dir;  /* for workers on this machine */
-    const char *store_uri;    /* as the workers would open it */
-    void *store;              /* the driver's own store, for the library's transports: opaque to others, whose
-                               * workers open store_uri (and so never meet a mem: of the driver's) */
-    const char *program_id;   /* what a worker must be */
+    void (*done)(void *host, const sdf_invocation_result *result); /* only inside poll */
+    void (*warn)(void *host, const char *message);                 /* only inside an op */
+
+    uint64_t memory;         /* byte budget of one worker process */
+    const char *scratch_dir; /* for workers on this machine */
+    const char *store_uri;   /* as the workers would open it */
+    void *store;             /* the driver's own store, for the library's transports: opaque to others, whose
+                              * workers open store_uri (and so never meet a mem: of the driver's) */
+    const char *program_id;  /* what a worker must be */
 } sdf_transport_host;
 
 typedef struct sdf_transport_ops {

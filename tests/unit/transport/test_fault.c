@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <sdf/sdf.h>
@@ -144,6 +145,92 @@ static void test_stop_with_held_back(void **state)
     good(&b, bench_poll(&b, 20) && bench_close(&b));
 }
 
+/* ---- over a transport of the host's, whose header is older ---- */
+
+typedef struct old_transport {
+    sdf_transport_host host;
+    uint64_t id;
+} old_transport;
+
+static int old_open(const char *rest, void *user, void **self, sdf_error **err)
+{
+    *self = calloc(1, sizeof(old_transport));
+    return SDF_OK;
+}
+static int old_limits(void *self, sdf_transport_limits *limits, sdf_error **err)
+{
+    limits->scope = SDF_SCOPE_PROCESS;
+    limits->concurrency = limits->slots_per_process = 1;
+    return SDF_OK;
+}
+static int old_start(void *self, const sdf_transport_host *host, sdf_error **err)
+{
+    ((old_transport *)self)->host = *host;
+    return SDF_OK;
+}
+static int old_submit(void *self, uint64_t id, const sdf_slice *request, int64_t deadline_ms, sdf_error **err)
+{
+    ((old_transport *)self)->id = id;
+    return SDF_OK;
+}
+/* Its results end after the log: what comes then is not its to give, nor ours to read. */
+static int old_poll(void *self, int timeout_ms, sdf_error **err)
+{
+    old_transport *t = self;
+    size_t size = offsetof(sdf_invocation_result, billed_ms);
+    sdf_invocation_result *r = t->id ? calloc(1, size) : NULL;
+    if (!r)
+        return SDF_OK;
+    char message[] = "not today", log[] = "a line";
+    const sdf_invocation_result known = {
+        .struct_size = size, .id = t->id, .status = SDF_E_IO, .message = message, .log = log};
+    memcpy(r, &known, size);
+    t->id = 0;
+    t->host.done(t->host.host, r);
+    free(r);
+    return SDF_OK;
+}
+static void old_wake(void *self)
+{
+}
+static void old_cancel(void *self, uint64_t id)
+{
+}
+static int old_stop(void *self)
+{
+    return 0;
+}
+
+static void old_done(void *host, const sdf_invocation_result *r)
+{
+    assert_int_equal(r->struct_size, sizeof(*r));
+    assert_int_equal(r->status, SDF_E_IO);
+    assert_string_equal(r->message, "not today");
+    assert_string_equal(r->log, "a line");
+    assert_null(r->hint);
+    assert_int_equal(r->billed_ms, 0);
+    ++*(int *)host;
+}
+
+static void test_older_header(void **state)
+{
+    static const sdf_transport_ops ops = {
+        sizeof(ops), SDF_TRANSPORT_VERSION, old_limits, old_start, old_submit, old_poll, old_wake, old_cancel, old_stop,
+        free};
+    int answers = 0;
+    transport *t = NULL;
+    const sdf_transport_host host = {.struct_size = sizeof(host), .host = &answers, .done = old_done};
+    sdf_slice request = {"x", 1};
+    assert_int_equal(sdf_transport_register("old", &ops, old_open, NULL, NULL), SDF_OK);
+    assert_int_equal(transport_open("fault:double=1:old:", &t, NULL), SDF_OK);
+    assert_int_equal(t->ops->start(t->self, &host, NULL), SDF_OK);
+    assert_int_equal(t->ops->submit(t->self, 5, &request, 0, NULL), SDF_OK);
+    assert_int_equal(t->ops->poll(t->self, 0, NULL), SDF_OK);
+    assert_int_equal(answers, 1);
+    assert_int_equal(t->ops->stop(t->self), 0);
+    transport_close(t);
+}
+
 int main(void)
 {
     if (sdf_worker_requested())
@@ -157,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_all_at_once_over_processes),
         cmocka_unit_test(test_cancel_held_back),
         cmocka_unit_test(test_stop_with_held_back),
+        cmocka_unit_test(test_older_header),
     };
     int rc = cmocka_run_group_tests_name("transport faults", tests, NULL, NULL);
     store_unref(memory_store);

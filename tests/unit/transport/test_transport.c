@@ -189,6 +189,8 @@ static void test_register_checks(void **state)
     ops.version = 2;
     assert_int_equal(sdf_transport_register("broken", &ops, open_silently_failing, NULL, NULL), SDF_E_INVALID);
     ops = good;
+    ops.struct_size = offsetof(sdf_transport_ops, destroy);
+    assert_int_equal(sdf_transport_register("broken", &ops, open_silently_failing, NULL, NULL), SDF_E_INVALID);
     ops.struct_size = 0;
     assert_int_equal(sdf_transport_register("broken", &ops, open_silently_failing, NULL, NULL), SDF_E_INVALID);
     assert_int_equal(sdf_transport_register("broken", NULL, open_silently_failing, NULL, NULL), SDF_E_INVALID);
@@ -200,12 +202,13 @@ static void test_register_checks(void **state)
 
     newer.ops.struct_size = sizeof(newer);
     newer.tail[3] = 1;
-    assert_int_equal(sdf_transport_register("newer", &newer.ops, open_silently_failing, NULL, NULL), SDF_E_INVALID);
+    assert_int_equal(sdf_transport_register("newer", &newer.ops, open_silently_failing, NULL, NULL), SDF_E_VERSION);
     newer.tail[3] = 0;
-    static sdf_transport_ops kept[2];
-    kept[0] = good;
-    assert_int_equal(sdf_transport_register("my-own-2", &kept[0], open_silently_failing, "user", NULL), SDF_OK);
-    assert_int_equal(sdf_transport_register("my-own-2", &kept[0], open_silently_failing, "user", NULL), SDF_E_EXISTS);
+    assert_int_equal(sdf_transport_register("newer", &newer.ops, open_silently_failing, NULL, NULL), SDF_OK);
+    char user[] = "user";
+    assert_int_equal(sdf_transport_register("my-own-2", &good, open_silently_failing, user, NULL), SDF_OK);
+    assert_int_equal(sdf_transport_register("my-own-2", &good, open_silently_failing, user, NULL), SDF_OK);
+    assert_int_equal(sdf_transport_register("my-own-2", &good, open_silently_failing, NULL, NULL), SDF_E_EXISTS);
 
     transport *t = NULL;
     assert_int_equal(transport_open("my-own-2:rest:of?it", &t, NULL), SDF_OK);
