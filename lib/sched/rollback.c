@@ -43,7 +43,7 @@ bool rollback_upstream(sched *s, attempt *a, const sched_event *e)
         .stage = consumer->id, .task = a->task, .leg = a->leg, .attempt = a->id, .status = SDF_E_CORRUPT};
     if (st == NULL || !is_parent(consumer, st)) /* had its parent been dropped, it would have lost its job */
         return false;                           /* names what it can't have read */
-    if (st->elsewhere) { /* nobody can make it again */
+    if (st->elsewhere) {                        /* nobody can make it again */
         sched_attempt_spend(s, a);
         sched_jobs_fail(s, consumer, &why);
         return true;

@@ -122,7 +122,7 @@ struct sched {
 
     attempt *attempts; /* pool */
     uint32_t attempt_count, attempt_room, attempt_free;
-    idmap attempt_ids; /* id to index in the pool */
+    idmap attempt_ids;       /* id to index in the pool */
     uint32_t oldest, newest; /* list by deadline */
     uint64_t last_attempt;
 
