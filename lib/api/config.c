@@ -195,10 +195,22 @@ static char *trim(char *text)
     return text;
 }
 
+/* A '#' begins a comment only where a word could begin: names of folders may have one. */
+static void cut_comment(char *line)
+{
+    for (char *p = line; (p = strchr(p, '#')) != NULL; p++) {
+        if (p == line || p[-1] == ' ' || p[-1] == '\t') {
+            *p = 0;
+            return;
+        }
+    }
+}
+
 static int load_line(sdf_config *config, char *line, sdf_error **err)
 {
+    cut_comment(line);
     char *text = trim(line);
-    if (!*text || *text == '#')
+    if (!*text)
         return SDF_OK;
     char *equals = strchr(text, '=');
     if (!equals)

@@ -183,6 +183,23 @@ static uint32_t running_job(sdf_context *c)
     return id;
 }
 
+/* Ends the jobs whose results can't be kept: what they would still compute is of no use. */
+static void cancel_spoiled(sdf_context *c)
+{
+    uint32_t id;
+    do {
+        id = 0;
+        pthread_mutex_lock(&c->lock);
+        for (const sdf_job *job = c->jobs; job && !id; job = job->next)
+            id = !job->done && job->part_error ? job->id : 0;
+        pthread_mutex_unlock(&c->lock);
+        if (id)
+            driver_cancel(c->driver, id);
+        context_settle(c);
+    } while (id);
+    c->spoiled = false;
+}
+
 static void cancel_all(sdf_context *c)
 {
     for (uint32_t id; (id = running_job(c));) {
@@ -224,6 +241,8 @@ static void run_driver(sdf_context *c)
         sdf_error *err = NULL;
         int rc = driver_step(c->driver, -1, &err);
         context_settle(c);
+        if (c->spoiled)
+            cancel_spoiled(c);
         if (rc) {
             if (!err)
                 error_set(&err, rc, "the transport \"%s\" failed", c->transport->uri);

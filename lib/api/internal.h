@@ -53,6 +53,7 @@ struct sdf_context {
     /* driver thread only */
     driver *driver;
     sdf_job *ended; /* jobs that are over but not yet told: see context_settle */
+    bool spoiled;   /* a job that runs can't keep its result: it is of no use any more */
 
     pthread_mutex_t lineage;
     sdf_rdd *handles;

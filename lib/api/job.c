@@ -90,14 +90,15 @@ void sdf_job_free(sdf_job *job)
 static void on_part(void *user, const driver_part *part)
 {
     sdf_job *job = user;
-    if (!job->part_error)
-        result_add(job->sink, part, &job->part_error);
+    if (!job->part_error && result_add(job->sink, part, &job->part_error))
+        job->context->spoiled = true;
 }
 
 static void on_done(void *user, int status, sdf_error *err, const driver_totals *totals, uint64_t records)
 {
     sdf_job *job = user;
-    if (!status && job->part_error) {
+    if (job->part_error && (!status || status == SDF_E_CANCELLED)) {
+        sdf_error_free(err);
         err = job->part_error;
         status = sdf_error_code(err);
         job->part_error = NULL;

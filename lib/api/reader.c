@@ -58,7 +58,7 @@ static int open_stored(part_reader *rd, const result_part *p, const object_ids *
 static int reader_failed(int rc, sdf_error **err)
 {
     if (rc == SDF_E_NOT_FOUND || rc == SDF_E_CORRUPT)
-        error_hint(err, "this result's data is gone or damaged in the store: run the action again, and look at its disk");
+        error_hint(err, "this data is gone or damaged in the store: run the action again, and look at its disk");
     return rc;
 }
 

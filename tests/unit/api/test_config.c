@@ -55,7 +55,7 @@ static void test_refused(void **state)
 static void test_layers(void **state)
 {
     char *folder = make_folder(), *path = in_folder(folder, "conf");
-    write_text(folder, "conf", "# a comment\n\n memory =  64M \r\nretries=5\nsplit_bytes = 1M");
+    write_text(folder, "conf", "# a comment\n\n memory =  64M \t# enough\r\nretries=5\n  # more\nstore=file:/a#b\nsplit_bytes = 1M");
     setenv("SDF_CONFIG", path, 1);
     setenv("SDF_RETRIES", "6", 1);
     setenv("SDF_SPLIT_BYTES", "2M", 1);
@@ -66,7 +66,8 @@ static void test_layers(void **state)
     assert_int_equal(sdf_config_load(c, path, NULL), SDF_OK); /* lower in rank, though later */
     assert_string_equal(sdf_config_get(c, "split_bytes"), "3M");
     assert_string_equal(sdf_config_get(c, "retries"), "6");
-    assert_string_equal(sdf_config_get(c, "store"), "mem:");
+    assert_string_equal(sdf_config_get(c, "store"), "file:/a#b");
+    assert_string_equal(sdf_config_get(c, "transport"), "threads:");
     sdf_config_free(c);
     unsetenv("SDF_CONFIG");
     unsetenv("SDF_RETRIES");
