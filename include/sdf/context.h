@@ -19,7 +19,7 @@ typedef struct sdf_config sdf_config;
 /* NULL: no memory. */
 SDF_API sdf_config *sdf_config_new(void);
 SDF_API int sdf_config_set(sdf_config *config, const char *name, const char *value, sdf_error **err);
-/* Lines `name = value`, `#` starts a comment. */
+/* Lines `name = value`; `#` at the start of a line or after a space starts a comment. */
 SDF_API int sdf_config_load(sdf_config *config, const char *path, sdf_error **err);
 /* The value in force as text, NULL if the name is unknown. Ownership: the config's. */
 SDF_API const char *sdf_config_get(const sdf_config *config, const char *name);

@@ -38,8 +38,11 @@ static void close_pair(int pair[2])
 static int raise_fd(int *fd)
 {
     int high = fcntl(*fd, F_DUPFD_CLOEXEC, FD_LEAST);
-    if (high < 0)
+    if (high < 0) {
+        if (errno == EINVAL)
+            errno = EMFILE; /* the limit of open files is below FD_LEAST */
         return -1;
+    }
     close(*fd);
     *fd = high;
     return 0;
