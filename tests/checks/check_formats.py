@@ -346,7 +346,7 @@ def check_jobs(doc, plan_check):
             a.output() == "result" and a.reply["object_bytes"] for a in dump.attempts), "results inline and stored")
         many = [a for a in dump.attempts if a.request["extents_name"]]
         need(many and dump.stages("many")[0][0]["tasks"] == MANY, "no list of extents in an object")
-        need(any(name.startswith("sdf-") and "/plan/" in name for name in dump.files), "no plan in the store")
+        need(any(not a.request["plan_inline"] for a in dump.attempts), "no plan in the store")
         check_failure(dump)
         total = collections.Counter()
         for a in dump.attempts:

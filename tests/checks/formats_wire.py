@@ -75,8 +75,7 @@ class Dump:
         """The plan of a request, by its hash."""
         digest = request["plan_hash"].decode()
         if digest not in self.plans:
-            name = f"sdf-{request['context']:016x}/plan/{digest}"
-            data = request["plan_inline"] or self.files[name]
+            data = request["plan_inline"] or open(os.path.join(self.folder, "wire", digest), "rb").read()
             need(bool(request["plan_inline"]) == (len(data) <= 4096), "a plan of", len(data), "bytes")
             need(xxh3_128_hex(data) == digest, "the plan's hash")
             self.plans[digest] = self.plan_check.plan(data)

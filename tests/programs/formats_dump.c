@@ -3,8 +3,8 @@
  *         reads lines.txt and records.bin (10 bytes of key, 6 of value)
  *     formats_dump FOLDER NAME:KEY_TYPE:VALUE_TYPE ...
  *         reads sets of records, files of that name: u32 length and bytes of key and value in turn
- * FOLDER/wire gets request and reply of each attempt, N.request and N.reply, and N.extents where the request's list of
- * extents lies in the store. FOLDER/store is the store; settings come from the environment.
+ * FOLDER/wire gets request and reply of each attempt, N.request and N.reply, N.extents where the request's list of
+ * extents lies in the store, and plans that lie there, by their hash. FOLDER/store is the store; settings come from the environment.
  * Prints "ready" when all jobs are done and keeps their data until its standard input ends.
  *
  * The transport "dump:FOLDER" that it brings runs tasks one after another on the driver's thread. */
@@ -108,24 +108,36 @@ static int dump_submit(void *self, uint64_t id, const sdf_slice *request, int64_
     return SDF_OK;
 }
 
-/* A list of extents that lies in the store goes when its attempt ends: keeps it under another name. */
-static void keep_extents(const dump *d)
+/* Keeps an object of the store that goes before the jobs end: under what its name has last, or ID.extents. */
+static void keep_files(const dump *d, const char *pattern, const char *as)
 {
     char name[PATH_BYTES + 64];
     glob_t found = {0};
-    snprintf(name, sizeof name, "%s/store/*/*/*.a%llu.extents", d->folder, (unsigned long long)d->id);
+    snprintf(name, sizeof name, "%s/store/%s", d->folder, pattern);
     if (glob(name, 0, NULL, &found) == 0) {
-        snprintf(name, sizeof name, "%s/wire/%llu.extents", d->folder, (unsigned long long)d->id);
-        if (link(found.gl_pathv[0], name))
-            die(name);
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            snprintf(name, sizeof name, "%s/wire/%s", d->folder, as ? as : strrchr(found.gl_pathv[i], '/') + 1);
+            if (access(name, F_OK) && link(found.gl_pathv[i], name))
+                die(name);
+        }
     }
     globfree(&found);
+}
+
+/* The list of extents of an attempt goes when it ends, a plan with the last of its stages. */
+static void keep_all(const dump *d)
+{
+    char pattern[64], as[64];
+    snprintf(pattern, sizeof pattern, "*/*/*.a%llu.extents", (unsigned long long)d->id);
+    snprintf(as, sizeof as, "%llu.extents", (unsigned long long)d->id);
+    keep_files(d, pattern, as);
+    keep_files(d, "sdf-*/plan/*", NULL);
 }
 
 static void dump_invoke(dump *d)
 {
     sdf_invocation_result result = {.struct_size = sizeof result, .id = d->id};
-    keep_extents(d);
+    keep_all(d);
     write_file(d->folder, d->id, "request", &d->request);
     result.status = sdf_worker_invoke(d->worker, &d->request, 0, &result.response, NULL);
     if (result.status == SDF_OK)
