@@ -4,6 +4,7 @@
  * which registers their functions, and then serves tasks: process:4?command=sdf-worker --module ./functions.so
  * Not here: anything that a worker does. That is sdf_worker_main, in the library. */
 #include <dlfcn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,9 +55,9 @@ int main(int argc, char **argv)
             return usage(stdout, 0);
         if (!strcmp(argv[i], "--version"))
             return printf("sdf-worker %s\n", sdf_version()) < 0;
-        if (strcmp(argv[i], "--module") != 0 || i + 1 == argc) {
-            fprintf(stderr, "sdf-worker: %s %s\n", argv[i],
-                    i + 1 == argc ? "is no option, or lacks its file" : "is no option");
+        bool known = !strcmp(argv[i], "--module");
+        if (!known || i + 1 == argc) {
+            fprintf(stderr, "sdf-worker: %s %s\n", argv[i], known ? "lacks its FILE.so" : "is no option");
             return usage(stderr, 2);
         }
         if (load_module(argv[++i]))

@@ -12,8 +12,8 @@
 #include "transport/conformance.h"
 
 #define BENCH_MEMORY (UINT64_C(64) << 20)
-#define RESULT_LEAST (offsetof(sdf_invocation_result, log) + sizeof(char *)) /* later fields a transport may not know  \
-                                                                              */
+/* What comes later, an older transport may not know. */
+#define RESULT_LEAST (offsetof(sdf_invocation_result, log) + sizeof(char *))
 
 bool bench_fail(bench *b, const char *format, ...)
 {

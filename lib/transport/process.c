@@ -14,7 +14,7 @@
 #include "transport/process_place.h"
 #include "transport/transport.h"
 
-#define LIVENESS_MS    1000 /* a dead worker's socket may be held open by a process it forked: look at the pids too */
+#define LIVENESS_MS    250 /* a dead worker's socket may be held open by a process it forked: look at the pids too */
 #define REAP_MS        50
 #define STOP_IDLE_US   1000000 /* idle workers end by themselves; later they are killed */
 #define STOP_KILLED_US 2000000
@@ -136,7 +136,7 @@ static int could_not_start(process_pool *pool, sdf_error *why, sdf_error **err)
 {
     bool any = false;
     for (uint32_t i = 0; i < pool->options.places && !any; i++)
-        any = pool->places[i].process == PROCESS_READY;
+        any = pool->places[i].process != PROCESS_NONE;
     if (!any)
         return error_move(err, &why);
     if (!pool->warned_few && pool->host.warn)
@@ -364,6 +364,7 @@ static int process_stop(void *self)
         graveyard_add(&pool->dead, p->pid);
     }
     int64_t until = timebase_monotonic_us() + STOP_KILLED_US;
+    graveyard_kill(&pool->dead);
     graveyard_visit(&pool->dead);
     while (pool->dead.count && timebase_monotonic_us() < until) {
         poll(NULL, 0, 1);

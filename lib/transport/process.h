@@ -60,8 +60,9 @@ void log_tail(const process_log *l, char text[LOG_TAIL + 1]);
 
 typedef struct process_options {
     uint32_t places;
-    char **command; /* NULL-terminated; NULL: this program again */
-    bool capture;   /* stderr is only kept, not forwarded */
+    char **command;    /* NULL-terminated; NULL: this program again */
+    bool capture;      /* stderr is only kept, not forwarded */
+    uint64_t hello_ms; /* how long a worker may take from its start to its hello */
 } process_options;
 
 int process_options_parse(const char *rest, process_options *o, sdf_error **err);

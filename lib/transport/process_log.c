@@ -2,6 +2,7 @@
 #include "transport/process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -10,6 +11,11 @@
 #include "base/path.h"
 
 #define READS_MOST 16 /* of 4 KiB each, so that one talkative worker can't keep the driver busy */
+#define STUCK_MS   200
+
+/* 1 while nobody reads the host's stderr: what workers print is left out then, since the driver has deadlines to keep.
+ * Atomic. */
+static int stuck;
 
 void log_open(process_log *l, int fd, bool forward)
 {
@@ -18,9 +24,23 @@ void log_open(process_log *l, int fd, bool forward)
     l->tail_size = l->line_size = 0;
 }
 
-/* The host's stderr may be a closed pipe: that must not raise SIGPIPE in the host. */
+/* Waits a moment for room, the first time that there is none. A pipe with room takes what we write at a time whole. */
+static bool stderr_takes(void)
+{
+    struct pollfd fd = {STDERR_FILENO, POLLOUT, 0};
+    int n;
+    do {
+        n = poll(&fd, 1, __atomic_load_n(&stuck, __ATOMIC_RELAXED) ? 0 : STUCK_MS);
+    } while (n < 0 && errno == EINTR);
+    __atomic_store_n(&stuck, n == 0, __ATOMIC_RELAXED);
+    return n != 0;
+}
+
+/* The host's stderr may be a closed pipe: that must not raise SIGPIPE in the host. Or a pipe that nobody reads. */
 static void write_stderr(const char *data, size_t size)
 {
+    if (!stderr_takes())
+        return;
     sigset_t pipe_set, old, pending;
     sigemptyset(&pipe_set);
     sigaddset(&pipe_set, SIGPIPE);

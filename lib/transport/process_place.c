@@ -15,8 +15,13 @@
 #include "base/wire.h"
 #include "spec/registry.h"
 
-#define END_WAIT_US   100000 /* from the end of its socket to the end of a process there are microseconds */
+/* From the end of its socket to the end of a process there are microseconds. One that closed its socket and runs on is
+ * waited for in vain, with the driver: the next ones get half the time each. */
+#define END_WAIT_US     100000
+#define END_HALVES_MOST 6
+
 #define NO_HELLO_HINT "does main() call sdf_worker_requested() before anything else?"
+#define KILLED_HINT   "something ends the workers as they start: is there memory for them?"
 
 void graveyard_visit(graveyard *g)
 {
@@ -34,6 +39,12 @@ void graveyard_add(graveyard *g, pid_t pid)
     if (g->count < g->capacity)
         g->pids[g->count++] = pid;
     /* Full (twice the places): that many killed processes hang in the system; this one stays a zombie. */
+}
+
+void graveyard_kill(const graveyard *g)
+{
+    for (size_t i = 0; i < g->count; i++)
+        process_kill(g->pids[i]);
 }
 
 void place_answer(place *p, int status, const char *format, ...)
@@ -77,7 +88,7 @@ int place_spawn(place *p, sdf_error **err)
     p->socket = s.socket;
     memcpy(p->token, s.token, sizeof(p->token));
     log_open(&p->log, s.log, !p->pool->options.capture);
-    p->hello_by_us = timebase_monotonic_us() + HELLO_TIMEOUT_US;
+    p->hello_by_us = timebase_monotonic_us() + (int64_t)p->pool->options.hello_ms * 1000;
     frame_reset(&p->in);
     p->cold = 1;
     p->process = PROCESS_STARTING;
@@ -163,17 +174,22 @@ static void pool_broken(process_pool *pool, const place *cause, int status, cons
     }
 }
 
-/* A worker did not get as far as its hello, for a reason that may pass. */
-static void start_failed(place *p, int status, const char *message)
+/* A worker did not get as far as its hello. It is replaced, up to so many in a row; more would fail as well, unless
+ * others have come so far. */
+static void start_failed(place *p, unsigned tries, int status, const char *message)
 {
     process_pool *pool = p->pool;
     sdf_error *why = NULL;
-    if (++pool->failed_starts >= START_TRIES) {
-        pool_broken(pool, p, status, message, NO_HELLO_HINT);
-        return;
+    if (++pool->failed_starts < tries) {
+        if (p->job == JOB_WAITING && place_spawn(p, &why))
+            place_answer(p, sdf_error_code(why), "%s, and after that: %s", message, sdf_error_message(why));
+    } else if (!pool->proven) {
+        pool_broken(pool, p, status, message, status == SDF_E_LOST ? KILLED_HINT : NO_HELLO_HINT);
+    } else if (p->job == JOB_WAITING) {
+        place_answer(p, SDF_E_LOST, "%s", message);
+    } else if (pool->host.warn) {
+        pool->host.warn(pool->host.host, message);
     }
-    if (p->job == JOB_WAITING && place_spawn(p, &why))
-        place_answer(p, sdf_error_code(why), "%s, and after that: %s", message, sdf_error_message(why));
     sdf_error_free(why);
 }
 
@@ -209,6 +225,7 @@ static void send_welcome(place *p)
         return;
     }
     p->pool->failed_starts = 0;
+    p->pool->proven = true;
     p->process = PROCESS_READY;
     if (p->job == JOB_WAITING)
         p->job = JOB_SENT;
@@ -369,13 +386,15 @@ void place_read(place *p)
 /* Waits the moment between the end of the socket and that of the process; then makes an end of it. */
 static void reap_soon(place *p, char *how, size_t size)
 {
-    int64_t until = timebase_monotonic_us() + END_WAIT_US;
+    process_pool *pool = p->pool;
+    int64_t until = timebase_monotonic_us() + (END_WAIT_US >> pool->slow_ends);
     struct timespec pause = {0, 50000};
     while (!process_reap(p->pid, how, size)) {
         if (timebase_monotonic_us() >= until) {
             snprintf(how, size, "closed its connection and was killed");
             process_kill(p->pid);
-            graveyard_add(&p->pool->dead, p->pid);
+            graveyard_add(&pool->dead, p->pid);
+            pool->slow_ends += pool->slow_ends < END_HALVES_MOST;
             return;
         }
         nanosleep(&pause, NULL);
@@ -395,7 +414,7 @@ void place_ended(place *p)
     if (was == PROCESS_STARTING) {
         bool killed = strncmp(how, "was killed", 10) == 0;
         snprintf(message, sizeof(message), "worker process %d %s before it said hello", (int)p->pid, how);
-        start_failed(p, killed ? SDF_E_LOST : SDF_E_PROGRAM, message);
+        start_failed(p, START_TRIES, killed ? SDF_E_LOST : SDF_E_PROGRAM, message);
     } else if (p->job == JOB_SENT) {
         place_answer(p, SDF_E_LOST, "%s", message);
     } else if (host->warn) {
@@ -417,9 +436,9 @@ void place_check_time(place *p, int64_t now_us)
     }
     if (p->process == PROCESS_STARTING && p->hello_by_us <= now_us) {
         char message[MESSAGE_MAX];
-        snprintf(message, sizeof(message), "worker process %d did not say hello within %d s and was killed",
-                 (int)p->pid, HELLO_TIMEOUT_US / 1000000);
+        snprintf(message, sizeof(message), "worker process %d did not say hello within %llu ms and was killed",
+                 (int)p->pid, (unsigned long long)p->pool->options.hello_ms);
         place_kill(p);
-        pool_broken(p->pool, p, SDF_E_PROGRAM, message, NO_HELLO_HINT);
+        start_failed(p, 1, SDF_E_PROGRAM, message);
     }
 }

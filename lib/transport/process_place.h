@@ -9,9 +9,8 @@
 #include "transport/process.h"
 #include "transport/schemes.h"
 
-#define START_TRIES      3 /* workers in a row that may die before their hello */
-#define HELLO_TIMEOUT_US 10000000
-#define MESSAGE_MAX      768
+#define START_TRIES 3 /* workers in a row that may die before their hello */
+#define MESSAGE_MAX 768
 
 typedef enum place_process { PROCESS_NONE, PROCESS_STARTING, PROCESS_READY } place_process;
 
@@ -46,7 +45,7 @@ typedef struct place {
     char message[MESSAGE_MAX];
 } place;
 
-/* Processes that have been killed and are still to be reaped. */
+/* Processes that have been killed, or have said that they end, and are still to be reaped. */
 typedef struct graveyard {
     pid_t *pids;
     size_t count, capacity;
@@ -59,6 +58,8 @@ typedef struct process_pool {
     place *places;
     graveyard dead;
     unsigned failed_starts; /* in a row */
+    unsigned slow_ends;     /* workers that closed their socket and did not end */
+    bool proven;            /* a worker was welcomed: one that fails to start then is an accident */
     sdf_error *broken;      /* set: no worker of this program will do; every submit says so */
     int event;              /* eventfd */
     bool warned_few;        /* the host knows that fewer workers run than it asked for */
@@ -88,5 +89,7 @@ void place_deliver(place *p);
 /* Reaps what has ended meanwhile. */
 void graveyard_visit(graveyard *g);
 void graveyard_add(graveyard *g, pid_t pid);
+/* Kills those that were left to end by themselves. */
+void graveyard_kill(const graveyard *g);
 
 #endif

@@ -1,5 +1,6 @@
-/* What follows "process:" : N[?command=WORDS][&stderr=forward|capture].
+/* What follows "process:" : N[?command=WORDS][&stderr=forward|capture][&hello_ms=N].
  * The words of a command are separated by spaces; within a word %20 and the like stand for any byte. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,9 @@
 #include "transport/process.h"
 #include "transport/schemes.h"
 
-#define WORDS_MAX 256
+#define WORDS_MAX     256
+#define HELLO_MS      10000
+#define HELLO_MOST_MS 3600000
 
 static int hex_digit(char c)
 {
@@ -73,12 +76,21 @@ static int parse_command(const char *text, size_t size, process_options *o, sdf_
     return count ? SDF_OK : error_set(err, SDF_E_INVALID, "process: the option command is empty");
 }
 
+typedef struct simple_options {
+    int capture;
+    uint64_t hello_ms;
+} simple_options;
+
+static const option_spec simple_specs[] = {
+    {"stderr", OPTION_CHOICE, offsetof(simple_options, capture), "forward|capture"},
+    {"hello_ms", OPTION_U64, offsetof(simple_options, hello_ms), NULL},
+};
+
 int process_options_parse(const char *rest, process_options *o, sdf_error **err)
 {
-    static const option_spec specs[] = {{"stderr", OPTION_CHOICE, 0, "forward|capture"}};
     const char *query = strchrnul(rest, '?');
-    int capture = 0;
-    *o = (process_options){0, NULL, false};
+    simple_options simple = {0, HELLO_MS};
+    *o = (process_options){.command = NULL};
     int rc = transport_parse_places("process:", rest, (size_t)(query - rest), &o->places, err);
     while (!rc && *query) {
         const char *option = query + 1;
@@ -87,9 +99,12 @@ int process_options_parse(const char *rest, process_options *o, sdf_error **err)
         if (size >= 8 && !memcmp(option, "command=", 8))
             rc = parse_command(option + 8, size - 8, o, err);
         else
-            rc = options_read(option, size, '&', "process:", specs, 1, &capture, err);
+            rc = options_read(option, size, '&', "process:", simple_specs, 2, &simple, err);
     }
-    o->capture = capture;
+    if (!rc && (simple.hello_ms < 1 || simple.hello_ms > HELLO_MOST_MS))
+        rc = error_set(err, SDF_E_INVALID, "process: the option hello_ms must be 1 to %d", HELLO_MOST_MS);
+    o->capture = simple.capture;
+    o->hello_ms = simple.hello_ms;
     if (rc)
         process_options_clear(o);
     return rc;

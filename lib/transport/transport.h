@@ -1,6 +1,6 @@
-/* Transports by URI: "threads:N", "process:N[?command=WORDS][&stderr=forward|capture]" (N left out: one per core),
- * "fault:key=value,...:URI", or a registered scheme. Not here: what is carried (spec/task.h) and who carries (the
- * files beside this one). */
+/* Transports by URI: "threads:N", "process:N[?command=WORDS][&stderr=forward|capture][&hello_ms=N]" (N left out: one
+ * per core), "fault:key=value,...:URI", or a registered scheme. Not here: what is carried (spec/task.h) and who
+ * carries (the files beside this one). */
 #ifndef TRANSPORT_TRANSPORT_H
 #define TRANSPORT_TRANSPORT_H
 

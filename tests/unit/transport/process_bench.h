@@ -97,9 +97,12 @@ static inline int misbehave_later(const char *mode)
     } else if (!strcmp(mode, "tworeplies")) {
         frame_send(PROCESS_SOCKET, FRAME_REPLY, 0, body, 2);
         frame_send(PROCESS_SOCKET, FRAME_REPLY, 0, body, 2);
+        return (int)read(PROCESS_SOCKET, id, 1);
     } else if (!strcmp(mode, "retire")) {
         frame_send(PROCESS_SOCKET, FRAME_REPLY, FRAME_RETIRE, body, 2);
         return 0;
+    } else if (!strcmp(mode, "lingers")) { /* says that it ends, and doesn't */
+        frame_send(PROCESS_SOCKET, FRAME_REPLY, FRAME_RETIRE, body, 2);
     } else if (!strcmp(mode, "forkholder")) { /* dies, but a child of it keeps socket and stderr open */
         if (fork() == 0) {
             nap_ms(20000);
@@ -113,6 +116,7 @@ static inline int misbehave_later(const char *mode)
             fprintf(stderr, "line %d of a talkative worker\n", i);
         fprintf(stderr, "the end\n");
         frame_send(PROCESS_SOCKET, FRAME_REPLY, 0, body, 2);
+        return (int)read(PROCESS_SOCKET, id, 1); /* until the driver closes it */
     }
     pause();
     return 0;
@@ -124,6 +128,10 @@ static inline int misbehave(const char *mode)
     uint8_t noise[64];
     if (!strcmp(mode, "exit7"))
         return 7;
+    if (!strcmp(mode, "mute"))
+        return pause();
+    if (mode[0] == '/') /* a file: its owner works, who comes later does not */
+        return open(mode, O_CREAT | O_EXCL | O_WRONLY, 0600) < 0 ? 7 : sdf_worker_main();
     if (!strcmp(mode, "forgot")) { /* a host's main that goes on with its own work */
         sdf_error *err = NULL;
         sdf_context *c = sdf_context_open("process:1", "mem:", NULL, &err);
@@ -175,11 +183,16 @@ static inline void open_bench(bench *b, const char *uri)
         fail_msg("%s: %s", uri, b->why);
 }
 
-static inline const char *mode_uri(const char *mode)
+static inline const char *options_uri(const char *options, const char *mode)
 {
     static char uri[5000];
-    snprintf(uri, sizeof(uri), "process:1?stderr=capture&command=%s %s", self_path, mode);
+    snprintf(uri, sizeof(uri), "process:%s&command=%s %s", options, self_path, mode);
     return uri;
+}
+
+static inline const char *mode_uri(const char *mode)
+{
+    return options_uri("1?stderr=capture", mode);
 }
 
 static inline void good(bench *b, bool ok)

@@ -78,6 +78,7 @@ static void test_deaths(void **state)
     expect("closes", SDF_E_LOST, "closed its connection");
     expect("tworeplies", SDF_OK, "x");
     expect("retire", SDF_OK, "x");
+    expect("lingers", SDF_OK, "x");
     assert_int_equal(children(NULL, 0, false), 0);
 }
 
@@ -108,6 +109,57 @@ static void test_no_workers(void **state)
     expect("other", SDF_E_PROGRAM, "only_in_the_worker");
     expect("badregister", SDF_E_PROGRAM, "no such name!");
     assert_int_equal(children(NULL, 0, false), 0);
+}
+
+static void test_mute(void **state)
+{
+    char text[2000];
+    bench b;
+    open_bench(&b, options_uri("1?hello_ms=150", "mute"));
+    int64_t start = bench_now_ms();
+    assert_int_equal(call_status(&b, 10000, text, sizeof(text)), SDF_E_PROGRAM);
+    assert_in_range(bench_now_ms() - start, 140, 5000);
+    assert_non_null(strstr(text, "did not say hello within 150 ms and was killed; does main()"));
+    good(&b, bench_close(&b));
+    assert_int_equal(children(NULL, 0, false), 0);
+    open_bench(&b, options_uri("1?hello_ms=60000", "mute")); /* the task's time is over first */
+    assert_int_equal(call_status(&b, 100, text, sizeof(text)), SDF_E_TIMEOUT);
+    assert_non_null(strstr(text, "was not ready within the 100 ms"));
+    good(&b, bench_close(&b));
+}
+
+/* Where workers have been, one that does not start costs an attempt, not the transport. */
+static void test_start_fails_later(void **state)
+{
+    char text[2000], mark[] = "/tmp/sdf-test-XXXXXX";
+    close(mkstemp(mark));
+    unlink(mark);
+    bench b;
+    open_bench(&b, mode_uri(mark));
+    good(&b, bench_round(&b, "the first"));
+    kill(only_child(), SIGKILL);
+    nap_ms(20);
+    good(&b, bench_poll(&b, 0));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(call_status(&b, 0, text, sizeof(text)), SDF_E_LOST);
+        assert_non_null(strstr(text, "exited with code 7 before it said hello"));
+    }
+    unlink(mark);
+    good(&b, bench_round(&b, "works again") && bench_close(&b));
+    unlink(mark);
+}
+
+/* A worker that closes its socket and goes on is waited for, but not long when there are many of them. */
+static void test_many_close(void **state)
+{
+    char text[2000];
+    bench b;
+    open_bench(&b, mode_uri("closes"));
+    int64_t start = bench_now_ms();
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(call_status(&b, 0, text, sizeof(text)), SDF_E_LOST);
+    assert_true(bench_now_ms() - start < 1900);
+    good(&b, bench_close(&b));
 }
 
 /* A program that is no worker is not started for ever: the second submit says why without starting any. */
@@ -212,6 +264,26 @@ static void test_log_tail(void **state)
     assert_memory_equal(c.log, "line ", 5); /* begins with a whole line */
 }
 
+/* A host whose stderr is a pipe that nobody reads: its driver must not wait for that. */
+static void test_stderr_unread(void **state)
+{
+    int ends[2];
+    captured c = {.answers = 0};
+    assert_int_equal(pipe(ends), 0);
+    int saved = dup(STDERR_FILENO);
+    dup2(ends[1], STDERR_FILENO);
+    int64_t start = bench_now_ms();
+    run_captured(options_uri("1?stderr=forward", "chatty"), &c);
+    int64_t took = bench_now_ms() - start;
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(ends[0]);
+    close(ends[1]);
+    assert_true(took < 5000);
+    assert_int_equal(c.status, SDF_OK);
+    assert_string_equal(c.log + strlen(c.log) - 8, "the end\n");
+}
+
 /* Runs with stderr going to a file, and gives back what was written there. */
 static size_t with_stderr(const char *uri, int fd, char *text, size_t size)
 {
@@ -253,13 +325,23 @@ int main(int argc, char **argv)
     if (worker >= 0)
         return worker;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_killed),          cmocka_unit_test(test_killed_idle),
-        cmocka_unit_test(test_stopped),         cmocka_unit_test(test_stopped_reader),
-        cmocka_unit_test(test_deaths),          cmocka_unit_test(test_fork_holds_on),
-        cmocka_unit_test(test_no_workers),      cmocka_unit_test(test_storm),
-        cmocka_unit_test(test_command_missing), cmocka_unit_test(test_wrapper),
-        cmocka_unit_test(test_reads_nothing),   cmocka_unit_test(test_log_tail),
+        cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_killed_idle),
+        cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_stopped_reader),
+        cmocka_unit_test(test_deaths),
+        cmocka_unit_test(test_fork_holds_on),
+        cmocka_unit_test(test_no_workers),
+        cmocka_unit_test(test_storm),
+        cmocka_unit_test(test_command_missing),
+        cmocka_unit_test(test_wrapper),
+        cmocka_unit_test(test_reads_nothing),
+        cmocka_unit_test(test_log_tail),
+        cmocka_unit_test(test_stderr_unread),
         cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_mute),
+        cmocka_unit_test(test_start_fails_later),
+        cmocka_unit_test(test_many_close),
     };
     int rc = cmocka_run_group_tests_name("transport process", tests, NULL, NULL);
     store_unref(memory_store);

@@ -47,6 +47,9 @@ static void test_bad_uris(void **state)
                          "process:2?x",
                          "process:2?a=b",
                          "process:2?stderr=loud",
+                         "process:2?hello_ms=0",
+                         "process:2?hello_ms=x",
+                         "process:2?hello_ms=99999999",
                          "process:1?command=",
                          "process:1?command=%",
                          "process:1?command=%2",
@@ -116,8 +119,10 @@ static void test_good_uris(void **state)
 static void test_command_words(void **state)
 {
     process_options o;
-    assert_int_equal(process_options_parse("2?command=  /usr/bin/env  a%20b %2525 &stderr=capture", &o, NULL), SDF_OK);
+    assert_int_equal(
+        process_options_parse("2?command=  /usr/bin/env  a%20b %2525 &stderr=capture&hello_ms=77", &o, NULL), SDF_OK);
     assert_true(o.capture);
+    assert_int_equal(o.hello_ms, 77);
     assert_string_equal(o.command[0], "/usr/bin/env");
     assert_string_equal(o.command[1], "a b");
     assert_string_equal(o.command[2], "%25");
