@@ -68,7 +68,10 @@ int parallelize_encode(sdf_context *c, uint32_t stage, const node *n, const sdf_
 {
     task_request request = {.context = c->id, .stage = stage};
     plan codec = {.compression = (char *)c->settings.compression};
-    task_env env = {.request = &request, .plan = &codec, .store = c->store, .clock = &timebase_real};
+    budget unlimited; /* this is the host's memory, not a task's */
+    budget_init(&unlimited, UINT64_MAX);
+    task_env env = {
+        .request = &request, .plan = &codec, .budget = &unlimited, .store = c->store, .clock = &timebase_real};
     object_ids ids = {.context = c->id, .stage = stage};
     shuffle_index index = {0};
     uint64_t size = 0;
