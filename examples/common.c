@@ -3,12 +3,26 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_TRANSPORT = 256, OPT_STORE, OPT_PARTITIONS, OPT_CONCURRENCY, OPT_MEMORY, OPT_SPLIT, OPT_OUTPUT, OPT_EXPLAIN,
-       OPT_PROGRESS, OPT_SUMMARY, OPT_TOP, OPT_SET, OPT_HELP };
+enum {
+    OPT_TRANSPORT = 256,
+    OPT_STORE,
+    OPT_PARTITIONS,
+    OPT_CONCURRENCY,
+    OPT_MEMORY,
+    OPT_SPLIT,
+    OPT_OUTPUT,
+    OPT_EXPLAIN,
+    OPT_PROGRESS,
+    OPT_SUMMARY,
+    OPT_TOP,
+    OPT_SET,
+    OPT_HELP
+};
 
 static const struct option options[] = {
     {"transport", required_argument, NULL, OPT_TRANSPORT},
@@ -49,7 +63,7 @@ static void print_help(const example *x)
 
 int example_fail(sdf_error *err)
 {
-    fprintf(stderr, "error: %s\n", sdf_error_text(err));
+    fprintf(stderr, "error: %s\n", err ? sdf_error_text(err) : "out of memory");
     sdf_error_free(err);
     return EXAMPLE_FAILED;
 }
@@ -115,6 +129,8 @@ static int take_option(example *x, int option, char *value)
     case OPT_SPLIT:
         return set(x, "split_bytes", value);
     case OPT_TOP:
+        if (!strstr(x->usage, "--top")) /* not every example has it */
+            return wrong_usage(x, "%s", "--top is no option of this program");
         return number(x, value, &x->top);
     case OPT_SET:
         return set_pair(x, value);
@@ -136,17 +152,26 @@ static int take_option(example *x, int option, char *value)
     }
 }
 
-/* Threads share memory; anything else gets a folder of the user's own. */
+/* Threads share memory; for anything else, where neither the command line nor a setting names a store, a folder that
+ * nobody else can enter. */
 static int choose_store(example *x)
 {
-    if (x->store || !x->transport || !strncmp(x->transport, "threads:", 8))
+    const char *transport = x->transport ? x->transport : sdf_config_get(x->config, "transport");
+    if (x->store || !strncmp(transport, "threads:", 8) || strcmp(sdf_config_get(x->config, "store"), "mem:"))
         return 0;
     const char *tmp = getenv("TMPDIR");
-    size_t size = strlen(tmp ? tmp : "/tmp") + 48;
+    size_t size = strlen(tmp && *tmp ? tmp : "/tmp") + 32;
     x->store_made = malloc(size);
     if (!x->store_made)
+        return example_fail(NULL);
+    snprintf(x->store_made, size, "file:%s/sdf-store-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (!mkdtemp(x->store_made + strlen("file:"))) {
+        fprintf(stderr, "error: can't make a folder for data between stages (%s): %s; name one with --store file:DIR\n",
+                x->store_made, strerror(errno));
+        free(x->store_made);
+        x->store_made = NULL;
         return EXAMPLE_FAILED;
-    snprintf(x->store_made, size, "file:%s/sdf-store-%ld", tmp ? tmp : "/tmp", (long)getuid());
+    }
     x->store = x->store_made;
     return 0;
 }
@@ -170,8 +195,9 @@ int example_open(example *x, int argc, char **argv, const char *usage, int min_i
 {
     memset(x, 0, sizeof *x);
     x->usage = usage;
+    signal(SIGPIPE, SIG_IGN); /* `| head`: printing then fails, and what the job left behind is removed */
     x->config = sdf_config_new();
-    int rc = 0, option;
+    int rc = x->config ? 0 : example_fail(NULL), option;
     while (!rc && (option = getopt_long(argc, argv, "", options, NULL)) != -1)
         rc = take_option(x, option, optarg);
     x->inputs = argv + optind;
@@ -225,9 +251,10 @@ static void print_summary(example *x)
     fprintf(stderr, "stages %.0f, tasks %.0f", metric(x, "stages"), metric(x, "tasks"));
     if (metric(x, "failed_attempts") > 0)
         fprintf(stderr, " (%.0f attempts failed and were run again)", metric(x, "failed_attempts"));
-    fprintf(stderr, "\nrecords read %.0f, bytes read %.2f MB, shuffled %.2f MB, spilled %.2f MB\n", metric(x, "records_read"),
-            metric(x, "bytes_read") / mb, shuffled / mb, metric(x, "bytes_spilled") / mb);
-    fprintf(stderr, "peak memory of a task %.2f MB, time %.3f s\n", metric(x, "peak_memory") / mb, metric(x, "elapsed_ms") / 1000);
+    fprintf(stderr, "\nrecords read %.0f, bytes read %.2f MB, shuffled %.2f MB, spilled %.2f MB\n",
+            metric(x, "records_read"), metric(x, "bytes_read") / mb, shuffled / mb, metric(x, "bytes_spilled") / mb);
+    fprintf(stderr, "peak memory of a task %.2f MB, time %.3f s\n", metric(x, "peak_memory") / mb,
+            metric(x, "elapsed_ms") / 1000);
 }
 
 int example_close(example *x, int code)
@@ -243,6 +270,8 @@ int example_close(example *x, int code)
     sdf_context_close(x->context);
     sdf_progress_free(x->bar);
     sdf_config_free(x->config);
+    if (x->store_made)
+        rmdir(x->store_made + strlen("file:"));
     free(x->store_made);
     return code == -1 ? 0 : code;
 }

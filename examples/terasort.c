@@ -21,8 +21,8 @@ static sdf_rdd *sorted_of(example *x, const char *uris)
 static int print_all(sdf_result *result, sdf_error **err)
 {
     const sdf_batch *batch;
-    int rc;
-    while ((rc = sdf_result_next(result, &batch, err)) == SDF_OK) {
+    int rc = SDF_OK;
+    while (!ferror(stdout) && (rc = sdf_result_next(result, &batch, err)) == SDF_OK) {
         for (size_t i = 0; i < sdf_batch_count(batch); i++) {
             sdf_slice key, value;
             sdf_batch_get(batch, SDF_KEY, i, &key);

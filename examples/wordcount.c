@@ -18,8 +18,8 @@ static sdf_rdd *counts_of(example *x, const char *uris)
 static int print_all(sdf_result *result, sdf_error **err)
 {
     const sdf_batch *batch;
-    int rc;
-    while ((rc = sdf_result_next(result, &batch, err)) == SDF_OK) {
+    int rc = SDF_OK;
+    while (!ferror(stdout) && (rc = sdf_result_next(result, &batch, err)) == SDF_OK) {
         for (size_t i = 0; i < sdf_batch_count(batch); i++) {
             sdf_slice word, count;
             sdf_batch_get(batch, SDF_KEY, i, &word);
@@ -71,6 +71,13 @@ static int offer(entry *table, uint32_t *used, uint32_t top, const sdf_slice *wo
     return 0;
 }
 
+static void print_row(uint32_t rank, const entry *e)
+{
+    printf("%5u  %10lld  ", rank, (long long)e->count);
+    fwrite(e->word, 1, e->size, stdout);
+    putchar('\n');
+}
+
 static int print_top(sdf_result *result, uint32_t top, sdf_error **err)
 {
     entry *table = calloc((size_t)top + 1, sizeof *table);
@@ -91,7 +98,7 @@ static int print_top(sdf_result *result, uint32_t top, sdf_error **err)
         printf("%5s  %10s  %s\n", "rank", "count", "word");
     for (uint32_t i = 0; i < used; i++) {
         if (rc == SDF_END)
-            printf("%5u  %10lld  %.*s\n", i + 1, (long long)table[i].count, (int)table[i].size, table[i].word);
+            print_row(i + 1, &table[i]);
         free(table[i].word);
     }
     free(table);

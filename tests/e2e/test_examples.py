@@ -144,3 +144,32 @@ def test_relative_paths():
     assert p.returncode == 0, p.stderr
     assert parse_counts(read_parts(path("out"))) == count_oracle(file)
     assert files_below(path("store")) == [] and os.listdir(path("tmp")) == []
+
+
+def test_store_where_none_is_named():
+    """Worker processes get a private folder, which goes again; a store that a setting names is respected."""
+    file = write("in/a.txt", words_text(16, 20_000))
+    os.makedirs(path("tmp"))
+    for args, env in ((("--transport", "process:1"), {}), ((), {"SDF_TRANSPORT": "process:1"}),
+                      (("--transport", "process:1"), {"SDF_STORE": f"file:{path('mine')}"})):
+        out, _ = run("wordcount", *args, file, env={"TMPDIR": path("tmp"), **env})
+        assert parse_counts(out) == count_oracle(file)
+        assert os.listdir(path("tmp")) == []
+    assert os.path.isdir(path("mine")) and files_below(path("mine")) == []
+    run("wordcount", "--transport", "process:1", file, env={"TMPDIR": path("not/there")}, expect=1)
+
+
+def test_reader_that_goes_away():
+    file = write("a.txt", words_text(17, 2_000_000, distinct=100_000))
+    os.makedirs(path("tmp"))
+    p = start("wordcount", "--transport", "process:2", file, env={"TMPDIR": path("tmp")})
+    assert p.stdout.readline()
+    p.stdout.close()
+    err = p.stderr.read()
+    assert p.wait() == 1 and err.count(b"\n") == 1 and b"standard output" in err, err
+    assert os.listdir(path("tmp")) == []
+
+
+def test_top_is_not_for_all():
+    file = write("a.dat", records(18, 10))
+    run("terasort", "--top", 3, file, expect=2)
