@@ -11,7 +11,8 @@
 #include "base/timebase.h"
 #include "transport/threads.h"
 
-#define QUEUE_PER_PLACE 4 /* unanswered calls per thread that are taken before submit says BUSY */
+#define QUEUE_PER_PLACE 4           /* unanswered calls per thread that are taken before submit says BUSY */
+#define BUFFER_KEEP     (64u << 10) /* a buffer larger than this isn't kept for the next call */
 
 typedef struct threads {
     pool *pool;
@@ -84,6 +85,10 @@ static call *call_new(threads *t)
 static void call_reuse(threads *t, call *c)
 {
     sdf_error_free(c->error);
+    if (c->request.capacity > BUFFER_KEEP)
+        buf_free(&c->request);
+    if (c->response.capacity > BUFFER_KEEP)
+        buf_free(&c->response);
     *c = (call){.next = t->spare, .request = c->request, .response = c->response};
     t->spare = c;
 }
@@ -159,11 +164,10 @@ static void answer_text(call *c, int status, const char *text)
 static void give_up(threads *t, call *c, call_list *out)
 {
     pool *p = t->pool;
-    int status = c->cancelled ? SDF_E_CANCELLED : SDF_E_TIMEOUT;
     if (c->state == CALL_QUEUED) {
         call_remove(&p->queue, c);
         untrack(t, c);
-        answer_text(c, status, c->cancelled ? "cancelled before it started" : "no thread was free in the time allowed");
+        answer_text(c, SDF_E_TIMEOUT, "no thread was free in the time allowed");
         call_push(out, c);
         return;
     }
@@ -173,7 +177,7 @@ static void give_up(threads *t, call *c, call_list *out)
     answer->id = c->id;
     answer->refs = 1;
     answer->deadline = c->deadline;
-    answer_text(answer, status,
+    answer_text(answer, c->cancelled ? SDF_E_CANCELLED : SDF_E_TIMEOUT,
                 c->cancelled ? "a cancelled task does not stop; its thread is left behind"
                              : "the task did not end in the time allowed; its thread is left behind");
     call_push(out, answer);
@@ -232,6 +236,8 @@ static call *collect(threads *t, bool wait)
     __atomic_store_n(&p->done.first, NULL, __ATOMIC_RELAXED);
     p->done.last = NULL;
     p->done.count = 0;
+    runner *ended = p->ended; /* threads that were given up, came back and left */
+    p->ended = NULL;
     for (call *c = out.first; c; c = c->next)
         untrack(t, c);
     call_list late = {NULL, NULL, 0};
@@ -244,6 +250,7 @@ static call *collect(threads *t, bool wait)
         out.first = late.first;
     p->driver_waits = wait && !out.first;
     pthread_mutex_unlock(&p->lock);
+    runners_join(ended);
     return out.first;
 }
 
@@ -314,27 +321,32 @@ static void threads_wake(void *self)
     errno = number;
 }
 
+/* What waits in the queue is answered at once, by the next poll; what runs is told, and given up if it goes on. */
 static void threads_cancel(void *self, uint64_t id)
 {
     threads *t = self;
+    pool *p = t->pool;
     call *c = t->unanswered;
     while (c && c->id != id)
         c = c->after;
     if (!c || c->cancelled)
         return;
-    pthread_mutex_lock(&t->pool->lock);
-    if (c->state != CALL_DONE) {
-        int64_t now = timebase_monotonic_us();
-        int64_t give_up_us = c->state == CALL_QUEUED ? now : now + THREADS_CANCEL_GRACE_US;
+    pthread_mutex_lock(&p->lock);
+    if (c->state == CALL_QUEUED) {
+        call_remove(&p->queue, c);
+        answer_text(c, SDF_E_CANCELLED, "cancelled before it started");
+        c->state = CALL_DONE;
+        call_push(&p->done, c);
+    } else if (c->state == CALL_RUNNING) {
+        int64_t give_up_us = timebase_monotonic_us() + THREADS_CANCEL_GRACE_US;
         c->cancelled = true;
-        if (c->runner)
-            __atomic_store_n(&c->runner->cancelled, 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&c->runner->cancelled, 1, __ATOMIC_RELAXED);
         if (!c->deadline.give_up_us || give_up_us < c->deadline.give_up_us)
             c->deadline.give_up_us = give_up_us;
         if (c->deadline.give_up_us < t->next_give_up)
             t->next_give_up = c->deadline.give_up_us;
     }
-    pthread_mutex_unlock(&t->pool->lock);
+    pthread_mutex_unlock(&p->lock);
 }
 
 static int threads_stop(void *self)

@@ -56,15 +56,14 @@ typedef struct call_list {
 
 /* A thread with its worker. */
 typedef struct runner {
-    struct runner *next; /* all of the pool's */
+    struct runner *next; /* in one of the pool's two lists */
     struct runner *next_idle;
     struct pool *pool;
     pthread_t thread;
     pthread_cond_t awake;
     bool idle;
     bool linger;
-    bool overdue; /* its call was given up: it doesn't count as serving */
-    bool ended;
+    bool overdue;  /* its call was given up: it doesn't count as serving */
     int cancelled; /* the worker polls it; atomic */
 } runner;
 
@@ -73,6 +72,7 @@ typedef struct pool {
     pthread_cond_t quiet; /* a thread ended */
     call_list queue, done;
     runner *runners, *idle; /* idle: the one that slept last is first, its caches are warm */
+    runner *ended;          /* to be joined */
     uint32_t serving;       /* runners that are not overdue */
     uint32_t looking;       /* runners that linger: each takes a call before it sleeps, if there is one */
     uint32_t alive;         /* runners that have not ended */
@@ -99,6 +99,9 @@ void call_linger(const call_list *list);
 /* Sees to it that a thread comes for what is queued. SDF_OK, or an error when there is no thread at all and none can be
  * made. */
 int pool_attend(pool *p, sdf_error **err);
+
+/* Joins runners taken from pool.ended. Locks: none; they take the pool's to let go of it. */
+void runners_join(runner *ended);
 
 /* Ends the threads; returns how many would not. Takes the lock itself. */
 int pool_stop(pool *p);

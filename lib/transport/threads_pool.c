@@ -17,8 +17,6 @@
 #include "base/timebase.h"
 #include "worker/worker.h"
 
-#define RESPONSE_KEEP (64u << 10) /* a buffer larger than this isn't kept for the next call */
-
 void call_push(call_list *list, call *c)
 {
     c->next = NULL;
@@ -89,8 +87,6 @@ static void call_run(call *c, sdf_worker **worker, runner *r)
     sdf_slice request = buf_slice(&c->request);
     sdf_slice response = {NULL, 0};
     c->status = sdf_worker_invoke(*worker, &request, c->deadline.epoch_ms, &response, &c->error);
-    if (c->response.capacity > RESPONSE_KEEP && response.size < RESPONSE_KEEP)
-        buf_free(&c->response);
     buf_clear(&c->response);
     if (!c->status && buf_append(&c->response, response.data, response.size))
         c->status = error_no_memory(&c->error);
@@ -158,6 +154,22 @@ static void wake_driver(const pool *p)
     (void)n; /* it fails only when the counter is full, and then the driver wakes anyway */
 }
 
+/* Locks: p->lock. The runner moves to those that wait to be joined. */
+static void runner_end(runner *r)
+{
+    pool *p = r->pool;
+    runner **at = &p->runners;
+    while (*at != r)
+        at = &(*at)->next;
+    *at = r->next;
+    r->next = p->ended;
+    p->ended = r;
+    p->alive--;
+    if (!r->overdue)
+        p->serving--;
+    pthread_cond_broadcast(&p->quiet);
+}
+
 static void *runner_main(void *arg)
 {
     runner *r = arg;
@@ -192,11 +204,7 @@ static void *runner_main(void *arg)
         wake_driver(p);
     sdf_worker_close(worker);
     pthread_mutex_lock(&p->lock);
-    r->ended = true;
-    p->alive--;
-    if (!r->overdue)
-        p->serving--;
-    pthread_cond_broadcast(&p->quiet);
+    runner_end(r);
     pthread_mutex_unlock(&p->lock);
     pool_unref(p);
     return NULL;
@@ -292,13 +300,29 @@ pool *pool_new(uint32_t places, sdf_error **err)
     return p;
 }
 
+static void runner_free(runner *r)
+{
+    pthread_cond_destroy(&r->awake);
+    free(r);
+}
+
+void runners_join(runner *ended)
+{
+    while (ended) {
+        runner *r = ended;
+        ended = r->next;
+        pthread_join(r->thread, NULL);
+        runner_free(r);
+    }
+}
+
+/* Nobody is left: runners that ended after stop were detached by it. */
 static void pool_free(pool *p)
 {
-    while (p->runners) {
-        runner *r = p->runners;
-        p->runners = r->next;
-        pthread_cond_destroy(&r->awake);
-        free(r);
+    while (p->ended) {
+        runner *r = p->ended;
+        p->ended = r->next;
+        runner_free(r);
     }
     store_unref(p->store);
     free(p->scratch_dir);
@@ -352,17 +376,11 @@ int pool_stop(pool *p)
     pool_wait_quiet(p);
     drop_all(&p->done);
     int hung = 0;
-    for (runner *r = p->runners; r; r = r->next) {
-        bool ended = r->ended;
-        hung += !ended;
-        pthread_t thread = r->thread;
-        pthread_mutex_unlock(&p->lock); /* an ended thread still needs the lock to let go of the pool */
-        if (ended)
-            pthread_join(thread, NULL);
-        else
-            pthread_detach(thread);
-        pthread_mutex_lock(&p->lock);
-    }
+    for (runner *r = p->runners; r; r = r->next, hung++)
+        pthread_detach(r->thread);
+    runner *ended = p->ended;
+    p->ended = NULL;
     pthread_mutex_unlock(&p->lock);
+    runners_join(ended);
     return hung;
 }
