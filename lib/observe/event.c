@@ -8,9 +8,12 @@
 #define QUEUE_MAX 4096 /* events that wait; only failures and job events go beyond */
 
 static const char *const kind_names[] = {
-    [SDF_EVENT_JOB_STARTED] = "job_started",       [SDF_EVENT_STAGE_STARTED] = "stage_started",
-    [SDF_EVENT_PROGRESS] = "progress",             [SDF_EVENT_TASK_FAILED] = "task_failed",
-    [SDF_EVENT_STAGE_FINISHED] = "stage_finished", [SDF_EVENT_JOB_FINISHED] = "job_finished",
+    [SDF_EVENT_JOB_STARTED] = "job_started",
+    [SDF_EVENT_STAGE_STARTED] = "stage_started",
+    [SDF_EVENT_PROGRESS] = "progress",
+    [SDF_EVENT_TASK_FAILED] = "task_failed",
+    [SDF_EVENT_STAGE_FINISHED] = "stage_finished",
+    [SDF_EVENT_JOB_FINISHED] = "job_finished",
     [SDF_EVENT_WARNING] = "warning",
 };
 

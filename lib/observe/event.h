@@ -21,7 +21,7 @@ struct sdf_event {
     char *json;    /* made at first use; owned */
 };
 
-sdf_event *event_new(sdf_event_kind kind); /* NULL: no memory */
+sdf_event *event_new(sdf_event_kind kind);                               /* NULL: no memory */
 void event_number(sdf_event *e, const char *static_name, int64_t value); /* silently full after EVENT_FIELDS_MAX */
 void event_label(sdf_event *e, const char *label);
 void event_message(sdf_event *e, const char *message);

@@ -8,7 +8,7 @@
 
 #include "base/path.h"
 
-#define BAR 24
+#define BAR      24
 #define PLAIN_MS 2000
 
 struct sdf_progress {
@@ -38,31 +38,36 @@ static void say(sdf_progress *p, const char *text)
     path_write_all(p->fd, text, strlen(text)); /* a progress line that can't be written is no error */
 }
 
-static const char *human(char text[16], double bytes)
+/* In whole tenths: no floating point, so that a locale of the host's changes nothing. */
+static const char *human(char text[32], int64_t bytes)
 {
-    static const char *const units[] = {"B", "KB", "MB", "GB", "TB"};
-    int unit = 0;
-    while (bytes >= 1000 && unit < 4) {
-        bytes /= 1024;
-        unit++;
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB"};
+    if (bytes < 1000) {
+        snprintf(text, 32, "%lld B", (long long)bytes);
+        return text;
     }
-    snprintf(text, 16, unit ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+    int64_t tenths = bytes / 1024 * 10 + bytes % 1024 * 10 / 1024;
+    int unit = 0;
+    for (; tenths >= 10000 && unit < 4; unit++)
+        tenths /= 1024;
+    snprintf(text, 32, "%lld.%lld %s", (long long)tenths / 10, (long long)tenths % 10, units[unit]);
     return text;
 }
 
 static void draw(sdf_progress *p, const sdf_event *e)
 {
-    char line[256], bar[BAR + 1], read_text[16], shuffled_text[16];
+    char line[256], bar[BAR + 1], read_text[32], shuffled_text[32];
     int64_t done = sdf_event_number(e, "tasks_done"), total = sdf_event_number(e, "tasks_total");
+    int64_t ms = sdf_event_number(e, "elapsed_ms");
     int filled = total > 0 ? (int)(done * BAR / total) : 0;
     filled = filled > BAR ? BAR : filled < 0 ? 0 : filled;
     memset(bar, '#', (size_t)filled);
     memset(bar + filled, '.', (size_t)(BAR - filled));
     bar[BAR] = 0;
-    snprintf(line, sizeof line, "%s[%s] %lld/%lld tasks  %s read  %s shuffled  %.1f s%s", p->terminal ? "\r" : "", bar,
-             (long long)done, (long long)total, human(read_text, (double)sdf_event_number(e, "bytes_read")),
-             human(shuffled_text, (double)sdf_event_number(e, "bytes_shuffled")),
-             (double)sdf_event_number(e, "elapsed_ms") / 1000.0, p->terminal ? "\x1b[K" : "\n");
+    snprintf(line, sizeof line, "%s[%s] %lld/%lld tasks  %s read  %s shuffled  %lld.%lld s%s", p->terminal ? "\r" : "",
+             bar, (long long)done, (long long)total, human(read_text, sdf_event_number(e, "bytes_read")),
+             human(shuffled_text, sdf_event_number(e, "bytes_shuffled")), (long long)ms / 1000,
+             (long long)ms % 1000 / 100, p->terminal ? "\x1b[K" : "\n");
     say(p, line);
     p->drawn = p->terminal;
 }
