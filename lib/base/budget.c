@@ -12,10 +12,15 @@ int budget_try(budget *b, uint64_t bytes)
 {
     if (bytes > budget_left(b))
         return 0;
+    budget_force(b, bytes);
+    return 1;
+}
+
+void budget_force(budget *b, uint64_t bytes)
+{
     b->used += bytes;
     if (b->used > b->peak)
         b->peak = b->used;
-    return 1;
 }
 
 void budget_give(budget *b, uint64_t bytes)

@@ -32,6 +32,8 @@ void budget_init(budget *b, uint64_t limit);
 int budget_take(budget *b, uint64_t bytes, budget_spiller *me, sdf_error **err);
 /* Charges if it fits as things stand; never spills. 1: charged. */
 int budget_try(budget *b, uint64_t bytes);
+/* Charges even past the limit: for the small things without which memory could not be given back. */
+void budget_force(budget *b, uint64_t bytes);
 void budget_give(budget *b, uint64_t bytes);
 static inline uint64_t budget_left(const budget *b)
 {

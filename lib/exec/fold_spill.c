@@ -49,10 +49,7 @@ static spill_set *set_new(fold_spill *s, sdf_error **err)
         error_no_memory(err);
         return NULL;
     }
-    if (!budget_try(b, FOLD_PARTS * sizeof *parts)) {
-        b->used += FOLD_PARTS * sizeof *parts;
-        b->peak = b->used > b->peak ? b->used : b->peak;
-    }
+    budget_force(b, FOLD_PARTS * sizeof *parts);
     spill_set *set = &s->sets[s->count++];
     *set = (spill_set){.parts = parts};
     return set;

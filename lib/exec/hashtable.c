@@ -135,7 +135,7 @@ void hashtable_shrink(hashtable *t)
     }
     table_unmap(t, t->slots, t->charged);
     table_place(t, TABLE_FIRST, pages);
-    budget_try(t->budget, t->charged); /* less than what was just given back */
+    budget_force(t->budget, t->charged); /* less than what was just given back */
     t->used = 0;
     arena_reset(&t->arena);
 }

@@ -99,9 +99,7 @@ static int out_charge(sdf_out *out, size_t size)
         error_hint(&out->error, "raise the setting \"memory\", or aggregate into something smaller");
         return SDF_E_NO_MEMORY;
     }
-    b->used += size;
-    if (b->used > b->peak)
-        b->peak = b->used;
+    budget_force(b, size);
     return SDF_OK;
 }
 

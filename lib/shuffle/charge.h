@@ -33,16 +33,6 @@ static inline void *charge_try(budget *b, size_t size)
     return p;
 }
 
-/* Charges even past the limit: for the small things without which memory could not be given back. */
-static inline void charge_force(budget *b, size_t size)
-{
-    if (!b || budget_try(b, size))
-        return;
-    b->used += size;
-    if (b->used > b->peak)
-        b->peak = b->used;
-}
-
 static inline void charge_free(budget *b, void *p, size_t size)
 {
     if (!p)

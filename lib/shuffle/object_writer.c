@@ -175,7 +175,7 @@ static int extents_grow(object_writer *w, sdf_error **err)
     written *bigger = malloc(capacity * sizeof *bigger);
     if (!bigger)
         return error_no_memory(err);
-    charge_force(w->env->budget, capacity * sizeof *bigger);
+    budget_force(w->env->budget, capacity * sizeof *bigger);
     if (w->count)
         memcpy(bigger, w->extents, w->count * sizeof *bigger);
     charge_free(w->env->budget, w->extents, w->capacity * sizeof *bigger);
