@@ -174,12 +174,14 @@ static void fill_memory(world *w, const pipeline *p, node *n, uint32_t stage)
 {
     task_request request = {.context = SIM_CONTEXT, .stage = stage};
     plan empty = {.compression = (char *)"lz4"};
-    task_env env = {.request = &request, .plan = &empty, .store = disk_store(w->disk), .clock = &w->clock};
+    budget memory;
+    task_env env = {.request = &request, .plan = &empty, .store = disk_store(w->disk), .clock = &w->clock, .budget = &memory};
     object_ids ids = {.context = SIM_CONTEXT, .stage = stage};
     shuffle_index index = {0};
     uint64_t size = 0;
     object_writer *x;
     sdf_error *err = NULL;
+    budget_init(&memory, 16 << 20);
     int rc = object_writer_open(&x, &env, &ids, p->source_partitions, TYPE_BYTES, TYPE_I64, UINT64_MAX, &err);
     if (!rc) {
         rc = put_records(x, p, &err);
