@@ -3,6 +3,14 @@
 
 #include <sys/resource.h>
 
+/* Where not we but the system or a handler reaps, a process may be seen for a moment longer. */
+static void no_children(void)
+{
+    for (int i = 0; i < 2000 && children(NULL, 0, false) > 0; i++)
+        nap_ms(1);
+    assert_int_equal(children(NULL, 0, false), 0);
+}
+
 static void test_sigchld_ignored(void **state)
 {
     char text[2000];
@@ -17,8 +25,8 @@ static void test_sigchld_ignored(void **state)
     assert_int_equal(call_status(&b, 0, text, sizeof(text)), SDF_E_LOST);
     assert_non_null(strstr(text, "ignores SIGCHLD"));
     good(&b, bench_close(&b));
+    no_children();
     signal(SIGCHLD, SIG_DFL);
-    assert_int_equal(children(NULL, 0, false), 0);
 }
 
 static void reap_all(int number)
@@ -39,8 +47,8 @@ static void test_host_reaps(void **state)
         assert_int_equal(call_status(&b, 0, text, sizeof(text)), SDF_E_LOST);
         good(&b, bench_close(&b));
     }
+    no_children();
     signal(SIGCHLD, SIG_DFL);
-    assert_int_equal(children(NULL, 0, false), 0);
 }
 
 static void test_no_leaks(void **state)
