@@ -26,7 +26,7 @@ void push_event(driver *d, const sched_event *e)
 
 /* ---- removal ---- */
 
-void garbage_flush(driver *d)
+static void garbage_flush(driver *d)
 {
     if (!d->garbage_count)
         return;

@@ -135,19 +135,16 @@ failure_class outcome_class(int status);
 
 /* ---- jobs.c ---- */
 job *job_find(const driver *d, uint32_t id);
-bool job_needs(const job *j, uint32_t stage);
 void jobs_count(driver *d, uint32_t stage, const driver_totals *more); /* for the driver, and all that need the stage */
 void job_task_done(driver *d, stage *s, uint32_t task);
 void job_task_undone(driver *d, stage *s);                      /* a task that was done runs again */
 void jobs_fail(driver *d, uint32_t stage_id, sdf_error *error); /* all that need the stage; takes error */
-void job_progress(driver *d, job *j, bool now);
-void job_end(driver *d, job *j, int status, sdf_error *err); /* takes err; removes j */
+void job_end(driver *d, job *j, int status, sdf_error *err);    /* takes err; removes j */
 
 /* ---- actions.c ---- */
 void push_event(driver *d, const sched_event *e);
 void pump(driver *d); /* feeds queued events to the scheduler and does what it says, until there are none */
 void garbage_add(driver *d, const char *name);
-void garbage_flush(driver *d);
 
 int64_t driver_now(const driver *d);
 void driver_emit(driver *d, sdf_event *e);

@@ -14,7 +14,7 @@ job *job_find(const driver *d, uint32_t id)
     return NULL;
 }
 
-bool job_needs(const job *j, uint32_t stage_id)
+static bool job_needs(const job *j, uint32_t stage_id)
 {
     return idmap_find(&j->needs, stage_id) != NULL;
 }
@@ -131,10 +131,10 @@ static void job_numbers(const driver *d, const job *j, sdf_event *e)
     event_number(e, "elapsed_ms", driver_now(d) - j->started_ms);
 }
 
-void job_progress(driver *d, job *j, bool now)
+static void job_progress(driver *d, job *j)
 {
     int64_t time = driver_now(d);
-    if (!now && time - j->progress_ms < PROGRESS_MS)
+    if (time - j->progress_ms < PROGRESS_MS)
         return;
     j->progress_ms = time;
     sdf_event *e = event_new(SDF_EVENT_PROGRESS);
@@ -237,7 +237,7 @@ void job_task_done(driver *d, stage *s, uint32_t task)
         if (!job_needs(j, s->id))
             continue;
         j->tasks_done++;
-        job_progress(d, j, false);
+        job_progress(d, j);
     }
     jobs_count(d, s->id, &(driver_totals){.tasks = 1});
 }

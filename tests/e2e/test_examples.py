@@ -4,7 +4,7 @@ import os
 import random
 import subprocess
 
-from support import (SANITIZE, count_oracle, example, files_below, parse_counts, path, read_parts, records, run, sort_oracle, words_text,
+from support import (SANITIZE, count_oracle, example, files_below, parse_counts, path, read_parts, records, run, sort_oracle, start, words_text,
                      write)
 
 TRANSPORTS = [("threads:1", "mem:"), ("threads:3", "mem:"), ("threads:2", "file:{}"), ("process:1", "file:{}"),
