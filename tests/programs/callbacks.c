@@ -1,6 +1,7 @@
 /* A host whose functions misbehave on request: callbacks TRANSPORT STORE WHAT [SETTING=VALUE ...]
  * Runs map(WHAT) over the numbers 0..999 in 4 partitions, then sums and counts what comes out; prints "sum N count N",
- * or the error as one JSON-like line of its parts on standard output, and exits 0 either way. Other exits are the test's failure. */
+ * or the error as one JSON-like line of its parts on standard output, and exits 0 either way. Other exits are the
+ * test's failure. */
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -145,10 +146,11 @@ static void register_all(void)
 
 static int say_error(sdf_error *err)
 {
-    printf("error code=%s function=%s operator=%s stage=%lld partition=%lld attempt=%lld\nmessage=%s\nhint=%s\nlog=%s\n",
-           sdf_status_name(sdf_error_code(err)), sdf_error_function(err), sdf_error_operator(err), (long long)sdf_error_stage(err),
-           (long long)sdf_error_partition(err), (long long)sdf_error_attempt(err), sdf_error_message(err), sdf_error_hint(err),
-           sdf_error_log(err));
+    printf(
+        "error code=%s function=%s operator=%s stage=%lld partition=%lld attempt=%lld\nmessage=%s\nhint=%s\nlog=%s\n",
+        sdf_status_name(sdf_error_code(err)), sdf_error_function(err), sdf_error_operator(err),
+        (long long)sdf_error_stage(err), (long long)sdf_error_partition(err), (long long)sdf_error_attempt(err),
+        sdf_error_message(err), sdf_error_hint(err), sdf_error_log(err));
     sdf_error_free(err);
     return 0;
 }
