@@ -99,8 +99,7 @@ typedef enum sched_action_kind {
     SCHED_JOB_DONE,      /* job */
     SCHED_JOB_FAILED,    /* job: status says why, (stage, task, leg) where, attempt (if not 0) whose error to show;
                           * SDF_E_NONDETERMINISTIC names the producer, SDF_E_CORRUPT the consumer of a bad object;
-                          * SDF_E_BUSY: the    transport has no place for it, and nothing is in flight that could free one
-                          */
+                          * SDF_E_BUSY: the transport has no place, and nothing is in flight that could free one */
     SCHED_TIMER,         /* send a TICK at at_ms (the earliest asked for counts) */
     SCHED_TASK_UNDONE    /* (stage, task): it was done, and is no longer: a leg of it runs again or was rolled back */
 } sched_action_kind;
