@@ -52,7 +52,10 @@ static const property properties[] = {
      KIND_TIME, AT(cut_after), 0, 1000 * HOUR_MS, NULL},
     {"cut_records", "0", "the same after so many input records; 0: never", KIND_COUNT, AT(cut_records), 0, UINT64_MAX,
      NULL},
-    {"compression", "lz4", "of data between stages: lz4 or none", KIND_TEXT, AT(compression), 0, 0, "lz4|none"},
+    {"compression", "auto",
+     "of data between stages: lz4 or none; auto: none where the store is this process's memory, which is faster than "
+     "lz4, else lz4",
+     KIND_TEXT, AT(compression), 0, 0, "auto|lz4|none"},
     {"scratch", "", "folder for what tasks spill; empty: TMPDIR, or /tmp", KIND_TEXT, AT(scratch), 0, 0, NULL},
     {"inline_limit", "64K", "a task's result up to this size comes with its reply, a larger one through the store",
      KIND_SIZE, AT(inline_limit), 0, GIB, NULL},

@@ -55,6 +55,8 @@ static int open_parts(sdf_context *c, const char *transport_uri, const char *sto
         return rc;
     rc = transport_open(transport_uri ? transport_uri : c->settings.transport, &c->transport, err);
     rc = rc ? rc : store_open(store_uri ? store_uri : c->settings.store, &c->store, err);
+    if (!rc && strcmp(c->settings.compression, "auto") == 0)
+        c->settings.compression = store_scope(c->store) == SDF_SCOPE_PROCESS ? "none" : "lz4";
     rc = rc ? rc : make_scratch(c, err);
     return rc ? rc : context_start(c, err);
 }

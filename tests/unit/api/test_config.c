@@ -1,6 +1,8 @@
 /* Settings: the table, the order of layers, what is refused and how it is said. */
 #include "support.h"
 
+#include "api/internal.h"
+
 static void expect_refused(sdf_config *c, const char *name, const char *value, const char *part)
 {
     sdf_error *err = NULL;
@@ -39,9 +41,9 @@ static void test_refused(void **state)
     expect_refused(c, "retries", "1001", "must be 0 to 1000");
     expect_refused(c, "retries", "99999999999999999999999", "retries");
     expect_refused(c, "task_timeout", "soon", "30s");
-    expect_refused(c, "compression", "zip", "lz4|none");
-    expect_refused(c, "compression", "lz", "lz4|none");
-    expect_refused(c, "compression", "", "lz4|none");
+    expect_refused(c, "compression", "zip", "auto|lz4|none");
+    expect_refused(c, "compression", "lz", "auto|lz4|none");
+    expect_refused(c, "compression", "", "auto|lz4|none");
     assert_string_equal(sdf_config_get(c, "memory"), "512M"); /* none took effect */
     assert_null(sdf_config_get(c, "memoyr"));
     assert_null(sdf_config_get(NULL, "memory"));
@@ -55,7 +57,8 @@ static void test_refused(void **state)
 static void test_layers(void **state)
 {
     char *folder = make_folder(), *path = in_folder(folder, "conf");
-    write_text(folder, "conf", "# a comment\n\n memory =  64M \t# enough\r\nretries=5\n  # more\nstore=file:/a#b\nsplit_bytes = 1M");
+    write_text(folder, "conf",
+               "# a comment\n\n memory =  64M \t# enough\r\nretries=5\n  # more\nstore=file:/a#b\nsplit_bytes = 1M");
     setenv("SDF_CONFIG", path, 1);
     setenv("SDF_RETRIES", "6", 1);
     setenv("SDF_SPLIT_BYTES", "2M", 1);
@@ -114,6 +117,27 @@ static void test_bad_files(void **state)
     drop_folder(folder);
 }
 
+/* "auto" compresses where bytes leave this process. */
+static void test_compression_by_store(void **state)
+{
+    char *folder = make_folder();
+    char uri[4096];
+    const struct {
+        const char *set, *store, *expect;
+    } cases[] = {{"auto", "mem:", "none"}, {"auto", uri, "lz4"}, {"lz4", "mem:", "lz4"}, {"none", uri, "none"}};
+    snprintf(uri, sizeof uri, "file:%s", folder);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sdf_config *c = sdf_config_new();
+        assert_int_equal(sdf_config_set(c, "compression", cases[i].set, NULL), SDF_OK);
+        sdf_context *context = sdf_context_open("threads:1", cases[i].store, c, NULL);
+        assert_non_null(context);
+        assert_string_equal(context_planner(context).compression, cases[i].expect);
+        sdf_context_close(context);
+        sdf_config_free(c);
+    }
+    drop_folder(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +145,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_layers),
         cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_compression_by_store),
     };
     return cmocka_run_group_tests_name("api/config", tests, NULL, NULL);
 }
