@@ -25,11 +25,14 @@ def scratch():
     """A fresh folder for one test; `path` makes names in it."""
     global _here
     _here = tempfile.mkdtemp(prefix="sdf-e2e-")
+    os.environ["TMPDIR"] = _here + "-tmp"  # where a driver that is killed leaves its scratch folder
+    os.mkdir(os.environ["TMPDIR"])
     try:
         yield
     finally:
         subprocess.run(["chmod", "-R", "u+rwx", _here], check=False, stderr=subprocess.DEVNULL)
         shutil.rmtree(_here, ignore_errors=True)
+        shutil.rmtree(os.environ.pop("TMPDIR"), ignore_errors=True)
 
 
 def path(name):
