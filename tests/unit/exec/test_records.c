@@ -8,7 +8,8 @@
 
 #include "exec/records.h"
 
-/* Fills a buffer of about `room` bytes with records of `value_size` and sorts them: all must come out as they went in. */
+/* Fills a buffer of about `room` bytes with records of `value_size` and sorts them: all must come out as they went in.
+ */
 static void fill_and_sort(uint64_t room, size_t value_size)
 {
     budget b;
