@@ -245,20 +245,25 @@ static double metric(example *x, const char *name)
     return (double)value;
 }
 
-static void print_summary(example *x)
+/* Made while the context is open, printed when it is closed: its last events come at its end. */
+static void make_summary(example *x, char *text, size_t size)
 {
-    double shuffled = metric(x, "bytes_shuffled"), mb = 1 << 20;
-    fprintf(stderr, "stages %.0f, tasks %.0f", metric(x, "stages"), metric(x, "tasks"));
+    double mb = 1 << 20;
+    char failed[64] = "";
     if (metric(x, "failed_attempts") > 0)
-        fprintf(stderr, " (%.0f attempts failed and were run again)", metric(x, "failed_attempts"));
-    fprintf(stderr, "\nrecords read %.0f, bytes read %.2f MB, shuffled %.2f MB, spilled %.2f MB\n",
-            metric(x, "records_read"), metric(x, "bytes_read") / mb, shuffled / mb, metric(x, "bytes_spilled") / mb);
-    fprintf(stderr, "peak memory of a task %.2f MB, time %.3f s\n", metric(x, "peak_memory") / mb,
-            metric(x, "elapsed_ms") / 1000);
+        snprintf(failed, sizeof failed, " (%.0f attempts failed and were run again)", metric(x, "failed_attempts"));
+    snprintf(text, size,
+             "stages %.0f, tasks %.0f%s\n"
+             "records read %.0f, bytes read %.2f MB, shuffled %.2f MB, spilled %.2f MB\n"
+             "peak memory: %.1f MB reserved by a task, %.1f MB resident in a process; time %.3f s\n",
+             metric(x, "stages"), metric(x, "tasks"), failed, metric(x, "records_read"), metric(x, "bytes_read") / mb,
+             metric(x, "bytes_shuffled") / mb, metric(x, "bytes_spilled") / mb, metric(x, "peak_memory") / mb,
+             metric(x, "peak_rss") / mb, metric(x, "elapsed_ms") / 1000);
 }
 
 int example_close(example *x, int code)
 {
+    char summary[512] = "";
     if (fflush(stdout) || ferror(stdout)) {
         if (code == 0) {
             fprintf(stderr, "error: standard output can't be written: %s\n", strerror(errno));
@@ -266,8 +271,9 @@ int example_close(example *x, int code)
         }
     }
     if (x->summary && code == 0 && x->context)
-        print_summary(x);
+        make_summary(x, summary, sizeof summary);
     sdf_context_close(x->context);
+    fputs(summary, stderr);
     sdf_progress_free(x->bar);
     sdf_config_free(x->config);
     if (x->store_made)
