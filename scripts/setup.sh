@@ -6,7 +6,7 @@ set -eu
 packages=""
 for what in "$@"; do
     case $what in
-    build) packages="$packages gcc libc6-dev make binutils libcjson-dev liblz4-dev libxxhash-dev libssl-dev libcurl4-openssl-dev" ;;
+    build) packages="$packages gcc libc6-dev make binutils libcjson-dev liblz4-dev libxxhash-dev" ;;
     test) packages="$packages g++ libcmocka-dev python3 pkg-config procps" ;;
     *)
         echo "setup.sh: \"$what\" is neither build nor test" >&2
