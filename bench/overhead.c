@@ -27,7 +27,8 @@ static int fail(sdf_error *err)
 static int count(sdf_context *context, uint32_t partitions, uint64_t records, sdf_error **err)
 {
     static const int64_t value = 7;
-    sdf_column column = {.struct_size = sizeof column, .layout = SDF_LAYOUT_CONST, .data = &value, .size = sizeof value};
+    sdf_column column = {
+        .struct_size = sizeof column, .layout = SDF_LAYOUT_CONST, .data = &value, .size = sizeof value};
     sdf_rdd *rdd = sdf_parallelize(context, SDF_NULL, SDF_I64, NULL, &column, records, partitions);
     uint64_t counted = 0;
     int rc = sdf_count(rdd, &counted, err);

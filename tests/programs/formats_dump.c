@@ -4,7 +4,8 @@
  *     formats_dump FOLDER NAME:KEY_TYPE:VALUE_TYPE ...
  *         reads sets of records, files of that name: u32 length and bytes of key and value in turn
  * FOLDER/wire gets request and reply of each attempt, N.request and N.reply, N.extents where the request's list of
- * extents lies in the store, and plans that lie there, by their hash. FOLDER/store is the store; settings come from the environment.
+ * extents lies in the store, and plans that lie there, by their hash. FOLDER/store is the store; settings come from
+ * the environment.
  * Prints "ready" when all jobs are done and keeps their data until its standard input ends.
  *
  * The transport "dump:FOLDER" that it brings runs tasks one after another on the driver's thread. */

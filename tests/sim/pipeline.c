@@ -175,7 +175,11 @@ static void fill_memory(world *w, const pipeline *p, node *n, uint32_t stage)
     task_request request = {.context = SIM_CONTEXT, .stage = stage};
     plan empty = {.compression = (char *)"lz4"};
     budget memory;
-    task_env env = {.request = &request, .plan = &empty, .store = disk_store(w->disk), .clock = &w->clock, .budget = &memory};
+    task_env env = {.request = &request,
+                    .plan = &empty,
+                    .store = disk_store(w->disk),
+                    .clock = &w->clock,
+                    .budget = &memory};
     object_ids ids = {.context = SIM_CONTEXT, .stage = stage};
     shuffle_index index = {0};
     uint64_t size = 0;
