@@ -396,4 +396,18 @@ static inline sdf_slice make_key(key_style style, size_t i, rng *r, uint8_t room
     return (sdf_slice){room, size};
 }
 
+/* An aggregator or a reduce function whose values come in and go out as `type`. */
+static inline void register_fold(const char *name, const sdf_aggregator *a, sdf_reduce_fn reduce, const char *type)
+{
+    sdf_function f;
+    sdf_error *err = NULL;
+    sdf_function_init(&f);
+    f.name = name;
+    f.version = 1;
+    f.in_value = f.out_value = type;
+    f.aggregator = a;
+    f.reduce = reduce;
+    assert_int_equal(sdf_register(&f, &err), SDF_OK);
+}
+
 #endif

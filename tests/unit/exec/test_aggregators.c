@@ -45,26 +45,13 @@ static const sdf_aggregator starving = {.struct_size = sizeof(sdf_aggregator),
                                         .update = update_starves,
                                         .merge = plain_update};
 
-static void register_one(const char *name, const sdf_aggregator *a, sdf_reduce_fn reduce, const char *type)
-{
-    sdf_function f;
-    sdf_error *err = NULL;
-    sdf_function_init(&f);
-    f.name = name;
-    f.version = 1;
-    f.in_value = f.out_value = type;
-    f.aggregator = a;
-    f.reduce = reduce;
-    assert_int_equal(sdf_register(&f, &err), SDF_OK);
-}
-
 static int setup(void **state)
 {
-    register_one("failing", &failing, NULL, "i64");
-    register_one("starving", &starving, NULL, "i64");
-    register_one("reduce_fails", NULL, reduce_fails, "i64");
-    register_one("reduce_silent", NULL, reduce_silent, "i64");
-    register_one("reduce_join", NULL, reduce_join, "bytes");
+    register_fold("failing", &failing, NULL, "i64");
+    register_fold("starving", &starving, NULL, "i64");
+    register_fold("reduce_fails", NULL, reduce_fails, "i64");
+    register_fold("reduce_silent", NULL, reduce_silent, "i64");
+    register_fold("reduce_join", NULL, reduce_join, "bytes");
     return 0;
 }
 

@@ -157,25 +157,13 @@ static const sdf_aggregator wide_add = {.struct_size = sizeof(sdf_aggregator),
                                         .update = wide_update,
                                         .merge = wide_merge,
                                         .finish = wide_finish};
-static void register_one(const char *name, const sdf_aggregator *a, sdf_reduce_fn reduce, const char *type)
-{
-    sdf_function f;
-    sdf_error *err = NULL;
-    sdf_function_init(&f);
-    f.name = name;
-    f.version = 1;
-    f.in_value = f.out_value = type;
-    f.aggregator = a;
-    f.reduce = reduce;
-    assert_int_equal(sdf_register(&f, &err), SDF_OK);
-}
 
 static int setup(void **state)
 {
-    register_one("add_calls", NULL, add_calls, "i64");
-    register_one("add_plain", &plain_add, NULL, "i64");
-    register_one("add_boxed", &boxed_add, NULL, "i64");
-    register_one("add_wide", &wide_add, NULL, "i64");
+    register_fold("add_calls", NULL, add_calls, "i64");
+    register_fold("add_plain", &plain_add, NULL, "i64");
+    register_fold("add_boxed", &boxed_add, NULL, "i64");
+    register_fold("add_wide", &wide_add, NULL, "i64");
     return 0;
 }
 
