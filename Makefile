@@ -21,7 +21,7 @@ endif
 
 VERSION  := 0.1.0
 SOVER    := 0
-ROOMS    ?= base spec store shuffle exec worker transport sched plan observe driver api
+ROOMS    ?= base codec spec expr store shuffle exec worker transport sched plan observe driver api
 UNIT     ?= $(notdir $(patsubst %/,%,$(wildcard tests/unit/*/)))
 
 comma := ,
@@ -35,7 +35,7 @@ endif
 CPPFLAGS += -Iinclude -Ilib -D_GNU_SOURCE
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 CFLAGS   += -std=gnu11 $(OPT) -g $(WARN) -fPIC -fvisibility=hidden -pthread -MMD -MP $(SANFLAGS)
-LIBS     := -lcjson -llz4 -pthread -ldl -lm
+LIBS     := -lcjson -lisal -lzstd -llz4 -lbz2 -pthread -ldl -lm
 LDFLAGS  += $(SANFLAGS)
 
 LIB_C    := $(sort $(foreach r,$(ROOMS),$(wildcard lib/$(r)/*.c)))

@@ -6,8 +6,11 @@ set -eu
 packages=""
 for what in "$@"; do
     case $what in
-    build) packages="$packages gcc libc6-dev make binutils libcjson-dev liblz4-dev libxxhash-dev" ;;
-    test) packages="$packages g++ libcmocka-dev python3 pkg-config procps" ;;
+    build)
+        packages="$packages gcc libc6-dev make binutils libcjson-dev libxxhash-dev"
+        packages="$packages libisal-dev libzstd-dev liblz4-dev libbz2-dev"
+        ;;
+    test) packages="$packages g++ libcmocka-dev python3 pkg-config procps cmake" ;;
     *)
         echo "setup.sh: \"$what\" is neither build nor test" >&2
         exit 2
