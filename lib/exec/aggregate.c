@@ -73,13 +73,15 @@ int aggregate_open(aggregate *a, task_env *env, const plan_call *spec, const cha
 {
     memset(a, 0, sizeof *a);
     a->env = env;
-    a->value = type_of(value);
-    a->state = type_of(state);
-    a->result = type_of(result ? result : state);
     int rc = call_open(&a->call, env, spec, value, err);
     if (rc)
         return rc;
     function_kind kind = a->call.fn->kind;
+    if (!state)
+        state = kind == FUNCTION_AGGREGATOR ? a->call.fn->aggregator.state_type : value;
+    a->value = type_of(value);
+    a->state = type_of(state);
+    a->result = type_of(result ? result : state);
     if (kind != FUNCTION_REDUCE && kind != FUNCTION_AGGREGATOR) {
         rc = error_set(err, SDF_E_TYPE, "function \"%s\" neither reduces nor aggregates", spec->function);
         error_at(err, spec->function, spec->label);

@@ -34,8 +34,8 @@ typedef struct aggregate {
     sdf_memory memory;
 } aggregate;
 
-/* `value` is what is folded in (the state where states are merged), `result` what finish gives (NULL: it is not
- * called). */
+/* `value` is what is folded in (the state where states are merged), `state` what is shuffled (NULL: as the function
+ * declares), `result` what finish gives (NULL: it is not called). */
 int aggregate_open(aggregate *a, task_env *env, const plan_call *spec, const char *value, const char *state,
                    const char *result, sdf_error **err);
 void aggregate_close(aggregate *a); /* a zeroed one is fine */

@@ -9,9 +9,62 @@ typedef struct scan_share {
     uint64_t seen, total; /* bytes; total 0: everything was seen */
 } scan_share;
 
-/* ---- narrow.c: map, flat_map, filter, map_batches; limit ---- */
-int narrow_new(task_env *env, const plan_op *spec, const char *in_value_type, op *next, op **out, sdf_error **err);
+/* ---- branch.c ---- */
+/* The operators of a branch in front of `end`: *first is where its input pushes. On failure nothing is left but `end`,
+ * which stays the caller's. */
+int branch_open(task_env *env, const plan_branch *b, op *end, op **first, sdf_error **err);
+/* Closes the operators up to, and not with, `end`. */
+void branch_close(op *first, const op *end);
+/* Reads what env->piece gives to this input and pushes it; finishing is the caller's. SDF_OK, OP_STOP or an error. */
+int input_run(task_env *env, const plan_input *in, op *first, sdf_error **err);
+/* All three for the current piece, and finishes the chain and with it `end`: for the sources of a cogroup. */
+int branch_run(task_env *env, const plan_branch *b, op *end, sdf_error **err);
+/* What a shuffle input has to read of the current piece. */
+static inline const task_leaf *input_leaf(const task_env *env, const plan_input *in)
+{
+    return &env->piece->leaves[in->leaf];
+}
+
+/* ---- narrow.c, values_op.c, project.c, expr_op.c ...: one constructor per kind of plan_op; each takes the types that
+ * come in ---- */
+typedef struct op_types {
+    const char *key, *value; /* canonical */
+} op_types;
+/* Of the records that come out of a branch. */
+static inline op_types branch_types(const plan_branch *b)
+{
+    if (!b->op_count)
+        return (op_types){b->input.key_type, b->input.value_type};
+    const plan_op *last = &b->ops[b->op_count - 1];
+    return (op_types){last->key_type, last->value_type};
+}
+int narrow_new(task_env *env, const plan_op *spec, op_types in, op *next, op **out, sdf_error **err);
+int expr_op_new(task_env *env, const plan_op *spec, op_types in, op *next, op **out, sdf_error **err);
+int project_new(task_env *env, const plan_op *spec, op_types in, op *next, op **out, sdf_error **err);
+int sample_op_new(task_env *env, const plan_op *spec, op_types in, op *next, op **out, sdf_error **err);
+int index_op_new(task_env *env, const plan_op *spec, op_types in, op *next, op **out, sdf_error **err);
+int fold_op_new(task_env *env, const plan_op *spec, op_types in, op *next, op **out, sdf_error **err);
+int lookup_op_new(task_env *env, const plan_op *spec, op_types in, op *next, op **out, sdf_error **err);
 int limit_new(task_env *env, uint64_t most, op *next, op **out, sdf_error **err);
+
+/* ---- element.c: the element of a record (include/sdf/rdd.h) ---- */
+/* The type of the element of (key, value); malloc'd, NULL: no memory. Used by the planner as well: it is in spec/type.h
+ * as type_element. */
+/* One element, as raw bytes of that type; a tuple is written into `room` (cleared first), charged to the budget. */
+int element_make(op_types types, const sdf_slice *key, const sdf_slice *value, buf *room, sdf_slice *element,
+                 sdf_error **err);
+/* Back again; unescaped bytes go into `room`, which must not move what was returned before (it is reserved once). */
+int element_split(op_types types, const sdf_slice *element, buf *room, sdf_slice *key, sdf_slice *value,
+                  sdf_error **err);
+
+/* ---- counters.c: accumulators and counts of record errors ---- */
+int counters_add(task_env *env, const char *name, int64_t delta, sdf_error **err);
+
+/* ---- error_log.c: records that can't be made sense of ---- */
+/* By policy: FAIL gives the error (naming operator, source and offset), SKIP counts, DIVERT counts and writes. offset
+ * UINT64_MAX: not known; the batch's or piece's is used as far as there is one. */
+int record_error(task_env *env, plan_errors policy, const char *label, uint64_t offset, const sdf_slice *record,
+                 const char *reason, sdf_error **err);
 
 /* ---- outputs.c, file_output.c: ends of chains ---- */
 int result_output_new(task_env *env, const plan_output *spec, task_reply *reply, exec_result *result, op **out,
@@ -22,9 +75,8 @@ int sample_output_new(task_env *env, const plan_output *spec, const scan_share *
                       exec_result *result, op **out, sdf_error **err);
 int file_output_new(task_env *env, const plan_output *spec, task_reply *reply, op **out, sdf_error **err);
 
-/* ---- text_source.c, binary_source.c: read the split, push it into `first`, finish it ---- */
-/* cut: left empty, or where the next leg begins. share: not NULL for a stage that only samples. */
-int text_source_run(task_env *env, op *first, scan_share *share, buf *cut, sdf_error **err);
-int binary_source_run(task_env *env, op *first, scan_share *share, buf *cut, sdf_error **err);
+/* ---- shuffle_input.c, cogroup_input.c: into `first`, without finishing it ---- */
+int shuffle_input_run(task_env *env, const plan_input *in, op *first, sdf_error **err);
+int cogroup_input_run(task_env *env, const plan_input *in, op *first, sdf_error **err);
 
 #endif

@@ -1,8 +1,10 @@
 /* The map side of an aggregation: folds records into a table, and writes its states, by partition, as one run of the
- * shuffle object whenever the table is full. Reduce-side merging is fold_input.c. */
+ * shuffle object whenever the table is full. With `merging` the records are states already, of an exchange with two
+ * levels. Folding without a shuffle behind it is fold_op.c. */
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "exec/chain.h"
 #include "exec/fold.h"
 #include "exec/shuffle_output.h"
 
@@ -117,9 +119,8 @@ static void combine_close(op *self)
 static int combine_open(combine *c, sdf_error **err)
 {
     task_env *env = c->base.env;
-    const plan_stage *stage = env->stage;
     const plan_output *spec = c->sink.spec;
-    const char *value = stage->op_count ? stage->ops[stage->op_count - 1].value_type : stage->input.value_type;
+    const char *value = spec->merging ? spec->value_type : branch_types(&env->stage->branches[0]).value;
     size_t ends = c->sink.partitions * sizeof *c->ends;
     int rc = budget_take(env->budget, ends, NULL, err);
     if (rc)
@@ -130,7 +131,7 @@ static int combine_open(combine *c, sdf_error **err)
     }
     rc = aggregate_open(&c->aggregate, env, &spec->combine, value, spec->value_type, NULL, err);
     if (!rc)
-        rc = fold_open(&c->fold, &c->aggregate, env->budget, c->sink.key, false, env->budget->limit / 2, err);
+        rc = fold_open(&c->fold, &c->aggregate, env->budget, c->sink.key, spec->merging, env->budget->limit / 2, err);
     return rc;
 }
 

@@ -4,8 +4,8 @@
 #include "exec/fold.h"
 
 #include "base/error.h"
-#include "base/num.h"
 #include "base/wire.h"
+#include "exec/key_text.h"
 
 int fold_open(fold *f, aggregate *a, budget *b, type_kind key, bool merging, uint64_t most, sdf_error **err)
 {
@@ -177,30 +177,9 @@ int fold_records(fold *f, const sdf_column *keys, const sdf_column *values, size
     return SDF_OK;
 }
 
-/* A key as an error message shows it: numbers as such, of bytes the first printable ones. */
-static void key_text(type_kind kind, const sdf_slice *key, char text[64])
-{
-    enum { CUT = 40 };
-    if (type_is_number(kind) && key->size == 8) {
-        double d;
-        memcpy(&d, key->data, 8);
-        if (kind == TYPE_I64)
-            num_i64(text, (int64_t)load_u64(key->data));
-        else
-            num_f64(text, d);
-        return;
-    }
-    size_t n = 0;
-    for (; n < key->size && n < CUT; n++) {
-        uint8_t c = ((const uint8_t *)key->data)[n];
-        text[n] = c >= 0x20 && c < 0x7f ? (char)c : '.';
-    }
-    memcpy(text + n, key->size > CUT ? "..." : "", key->size > CUT ? 4 : 1);
-}
-
 int fold_too_big(fold *f, const sdf_slice *key, sdf_error **err)
 {
-    char text[64];
+    char text[KEY_TEXT_MAX];
     const plan_call *spec = f->aggregate->call.spec;
     key_text(f->key, key, text);
     error_set(err, SDF_E_NO_MEMORY,

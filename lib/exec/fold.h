@@ -1,5 +1,5 @@
 /* Batches folded into a hash table of states, and the table read out again.
- * Not here: where a full table goes (combine.c writes it to the shuffle object, fold_input.c to scratch). */
+ * Not here: where a full table goes (combine.c writes it to the shuffle object, fold_op.c to scratch). */
 #ifndef EXEC_FOLD_H
 #define EXEC_FOLD_H
 

@@ -1,5 +1,5 @@
-/* Sorted runs read as one sorted stream: the merge itself, and the passes over scratch that come first where there
- * are more runs than memory can hold open. Stable: equal keys come in the order of their runs. */
+/* Sorted runs read as one sorted stream. Stable: equal keys come in the order of their runs. From any number of runs
+ * to as many as memory holds open: sorted_runs.h. */
 #ifndef EXEC_MERGE_H
 #define EXEC_MERGE_H
 
@@ -15,12 +15,5 @@ int merge_new(merge **m, task_env *env, type_kind key, type_kind value, bool des
 /* The next batch, sorted: SDF_OK, SDF_END or an error. It lives until the next call. */
 int merge_next(merge *m, sdf_batch *batch, sdf_error **err);
 void merge_free(merge *m); /* NULL is fine */
-
-/* ---- merge_passes.c ---- */
-/* All extents of a shuffle input as one sorted stream. */
-typedef struct sorted_input sorted_input;
-int sorted_input_open(sorted_input **s, task_env *env, const plan_input *spec, bool descending, sdf_error **err);
-int sorted_input_next(sorted_input *s, sdf_batch *batch, sdf_error **err);
-void sorted_input_close(sorted_input *s); /* NULL is fine */
 
 #endif

@@ -19,13 +19,19 @@ int sink_open(shuffle_sink *s, task_env *env, const plan_output *spec, task_repl
     s->key = type_of(spec->key_type);
     s->value = type_of(spec->value_type);
     s->partitions = spec->partitions;
+    s->targets = spec->spread ? spec->spread : spec->partitions;
+    if (!s->partitions || s->targets < s->partitions)
+        return error_set(err, SDF_E_INTERNAL, "%u partitions stand for %u", s->partitions, s->targets);
+    s->next = q->task % s->targets;
+    if (spec->partitioner == PLAN_PARTITION_ROUND_ROBIN && spec->combine.function)
+        return error_set(err, SDF_E_INTERNAL, "what is combined by key can't be dealt out in turn");
     if (spec->partitioner == PLAN_PARTITION_FORWARD && q->task >= spec->partitions)
         return error_set(err, SDF_E_INTERNAL, "task %u forwards to one of %u partitions", q->task, spec->partitions);
     object_ids ids = {q->context, q->stage, q->task, q->leg, q->attempt};
     int rc = SDF_OK;
     if (spec->partitioner == PLAN_PARTITION_RANGE)
         rc = splitters_open(s->key, q->splitters.data, q->splitters.size, spec->order == PLAN_ORDER_DESCENDING,
-                            spec->partitions, &s->splitters, err);
+                            s->targets, &s->splitters, err);
     if (!rc && spec->sample)
         rc = sampler_new(&s->sampler, env, spec->sample, err);
     if (!rc)

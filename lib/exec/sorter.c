@@ -18,6 +18,7 @@ typedef struct sorter {
     bool ordered, working;
     bool canonical; /* f64 keys that are hashed: -0 and NaNs are made one */
     bool single;    /* everything goes to `partition` */
+    bool in_turn;   /* round robin */
     uint32_t partition;
 } sorter;
 
@@ -144,7 +145,9 @@ static int sorter_add(sorter *s, sdf_slice key, const sdf_slice *value, sdf_erro
         canonical = type_canonical_f64(load_u64(key.data));
         key.data = &canonical;
     }
-    uint32_t partition = s->ends ? sink_partition(&s->sink, &key) : s->partition;
+    uint32_t partition = s->partition;
+    if (s->ends)
+        partition = s->in_turn ? sink_next(&s->sink) : sink_partition(&s->sink, &key);
     int rc = SDF_OK;
     if (records_add(&s->records, &key, value, partition))
         return SDF_OK;
@@ -213,6 +216,7 @@ static int sorter_open(sorter *s, sdf_error **err)
     size_t ends = s->sink.partitions * sizeof *s->ends;
     s->ordered = spec->order != PLAN_ORDER_NONE;
     s->single = sink_single(&s->sink, &s->partition);
+    s->in_turn = spec->partitioner == PLAN_PARTITION_ROUND_ROBIN;
     s->canonical = s->sink.key == TYPE_F64 && spec->partitioner == PLAN_PARTITION_HASH;
     records_init(&s->records, b, b->limit / 2, s->sink.key, spec->order == PLAN_ORDER_DESCENDING);
     /* Ranges of sorted records are found afterwards. */
