@@ -69,8 +69,9 @@ static int check_kind(function *fn, sdf_error **err)
     const struct {
         bool set;
         function_kind kind;
-    } ways[] = {{d->map, FUNCTION_MAP},     {d->filter, FUNCTION_FILTER}, {d->batch, FUNCTION_BATCH},
-                {d->group, FUNCTION_GROUP}, {d->reduce, FUNCTION_REDUCE}, {d->aggregator, FUNCTION_AGGREGATOR}};
+    } ways[] = {{d->map, FUNCTION_MAP},        {d->filter, FUNCTION_FILTER}, {d->batch, FUNCTION_BATCH},
+                {d->group, FUNCTION_GROUP},    {d->reduce, FUNCTION_REDUCE}, {d->aggregator, FUNCTION_AGGREGATOR},
+                {d->cogroup, FUNCTION_COGROUP}};
     unsigned set = 0;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
         if (ways[i].set) {
@@ -80,7 +81,7 @@ static int check_kind(function *fn, sdf_error **err)
     if (set == 1)
         return SDF_OK;
     int rc = wrong(d->name, set ? "more than one way to call it is set" : "no way to call it is set", err);
-    error_hint(err, "set exactly one of map, filter, batch, group, reduce and aggregator");
+    error_hint(err, "set exactly one of map, filter, batch, group, cogroup, reduce and aggregator");
     return rc;
 }
 
@@ -204,6 +205,6 @@ bool definition_equal(const function *a, const function *b)
     return a->kind == b->kind && x->version == y->version && same_text(x->in_key, y->in_key) &&
            same_text(x->in_value, y->in_value) && same_text(x->out_key, y->out_key) &&
            same_text(x->out_value, y->out_value) && x->map == y->map && x->filter == y->filter &&
-           x->batch == y->batch && x->group == y->group && x->reduce == y->reduce && x->open == y->open &&
-           x->close == y->close && same_aggregator(&a->aggregator, &b->aggregator);
+           x->batch == y->batch && x->group == y->group && x->cogroup == y->cogroup && x->reduce == y->reduce &&
+           x->open == y->open && x->close == y->close && same_aggregator(&a->aggregator, &b->aggregator);
 }

@@ -16,8 +16,9 @@ static const char *or_dash(const char *type)
 static int describe_one(const function *fn, buf *out)
 {
     static const char *const kinds[] = {
-        [FUNCTION_MAP] = "map",     [FUNCTION_FILTER] = "filter", [FUNCTION_BATCH] = "batch",
-        [FUNCTION_GROUP] = "group", [FUNCTION_REDUCE] = "reduce", [FUNCTION_AGGREGATOR] = "aggregator",
+        [FUNCTION_MAP] = "map",         [FUNCTION_FILTER] = "filter", [FUNCTION_BATCH] = "batch",
+        [FUNCTION_GROUP] = "group",     [FUNCTION_REDUCE] = "reduce", [FUNCTION_AGGREGATOR] = "aggregator",
+        [FUNCTION_COGROUP] = "cogroup",
     };
     const sdf_function *d = &fn->def;
     int rc = buf_printf(out, "%s %u %s %s %s %s %s", d->name, d->version, or_dash(d->in_key), or_dash(d->in_value),

@@ -1,396 +1,329 @@
 /* A plan out of JSON that nobody vouches for. Every object has exactly the fields of its kind, every number is in its
- * range, every type parses. The first thing that is wrong is said with its place. */
-#include <cjson/cJSON.h>
-#include <stdio.h>
+ * range, every type parses. The first thing that is wrong is said with its place. What holds across fields is in
+ * plan_check.c. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/error.h"
-#include "spec/plan_json.h"
-#include "spec/type.h"
+#include "spec/plan_reader.h"
 
-#define PATH_BYTES 256
+#define CALL_FIELDS "function version arg label"
 
-/* Reads one field after another. After the first failure everything reads as nothing. */
-typedef struct reader {
-    char path[PATH_BYTES]; /* "stages[2].output" */
-    size_t path_size;
-    sdf_error **err;
-    int rc;
-} reader;
-
-/* Steps into a field, or into an element of it (index >= 0); returns the size of the path to go back to. Places are
- * at most three names deep, so that the path holds them. */
-static size_t enter(reader *r, const char *name, int index)
+/* The fields of a call; an operator without a function has argument and label alone. */
+static void get_call_fields(plan_reader *r, const cJSON *object, bool calls, plan_call *c)
 {
-    size_t before = r->path_size, room = PATH_BYTES - before;
-    const char *dot = before ? "." : "";
-    int n = index < 0 ? snprintf(r->path + before, room, "%s%s", dot, name)
-                      : snprintf(r->path + before, room, "%s%s[%d]", dot, name, index);
-    r->path_size = before + ((size_t)n < room ? (size_t)n : room - 1);
-    return before;
+    plan_only_fields(r, object, calls ? CALL_FIELDS : "arg label");
+    if (calls) {
+        c->function = plan_get_text(r, object, "function", PLAN_FUNCTION_MAX);
+        if (c->function && !*c->function)
+            plan_refuse(r, SDF_E_CORRUPT, "function", "empty");
+        c->version = plan_get_u32(r, object, "version", 0, UINT32_MAX);
+    }
+    if (plan_field(r, object, "arg"))
+        plan_get_base64(r, object, "arg", PLAN_ARG_MAX, &c->arg);
+    c->label = plan_get_text(r, object, "label", PLAN_LABEL_MAX);
 }
 
-static void leave(reader *r, size_t path_size)
+/* A call that may be absent. */
+static void get_call(plan_reader *r, const cJSON *object, const char *name, plan_call *c)
 {
-    r->path_size = path_size;
-    r->path[path_size] = '\0';
-}
-
-static void refuse(reader *r, int code, const char *name, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-
-/* "the plan is wrong at PLACE: why"; only the first refusal counts. */
-static void refuse(reader *r, int code, const char *name, const char *format, ...)
-{
-    if (r->rc)
+    const cJSON *item = plan_field(r, object, name);
+    if (!item)
         return;
-    buf why = BUF_EMPTY;
-    va_list args;
-    va_start(args, format);
-    int bad = buf_vprintf(&why, format, args);
-    va_end(args);
-    r->rc = error_set(r->err, code, "the plan is wrong at %s%s%.64s: %.*s", r->path, r->path_size && *name ? "." : "",
-                      name, bad ? 0 : (int)why.size, bad ? "" : (const char *)why.data);
-    buf_free(&why);
+    size_t mark = plan_enter(r, name, -1);
+    get_call_fields(r, item, true, c);
+    plan_leave(r, mark);
 }
 
-static void out_of_memory(reader *r)
+/* A call that must be there, or must not: why is said by `what`. */
+static void get_call_if(plan_reader *r, const cJSON *object, bool calls, const char *what, plan_call *c)
 {
-    if (!r->rc)
-        r->rc = error_no_memory(r->err);
+    get_call(r, object, "call", c);
+    if (!r->rc && calls != (c->function != NULL))
+        plan_refuse(r, SDF_E_CORRUPT, "call", "%s; %s calls %s function", calls ? "missing" : "too much", what,
+                    calls ? "a" : "no");
 }
 
-/* The object has these fields, each once at most, and no others. `names` are separated by blanks. */
-static void only_fields(reader *r, const cJSON *object, const char *names)
+static uint8_t get_byte(plan_reader *r, const cJSON *object, const char *name, uint32_t least)
 {
-    if (!r->rc && !cJSON_IsObject(object))
-        refuse(r, SDF_E_CORRUPT, "", "an object expected");
-    if (r->rc)
-        return;
-    uint64_t seen = 0;
-    for (const cJSON *item = object->child; item; item = item->next) {
-        size_t size = strlen(item->string);
-        const char *at = names;
-        unsigned i = 0;
-        while (*at && !(strcspn(at, " ") == size && !memcmp(at, item->string, size))) {
-            at += strcspn(at, " ");
-            at += *at == ' ';
-            i++;
-        }
-        if (!*at)
-            refuse(r, SDF_E_CORRUPT, item->string, "there is no such field here");
-        else if (seen >> i & 1)
-            refuse(r, SDF_E_CORRUPT, item->string, "the field is there twice");
-        if (r->rc)
-            return;
-        seen |= UINT64_C(1) << i;
-    }
+    return (uint8_t)plan_get_u32(r, object, name, least, UINT8_MAX);
 }
 
-static const cJSON *find(reader *r, const cJSON *object, const char *name)
+static void get_dialect(plan_reader *r, const cJSON *object, plan_format *f)
 {
-    return r->rc ? NULL : cJSON_GetObjectItemCaseSensitive(object, name);
+    f->delimiter = get_byte(r, object, "delimiter", 1);
+    f->quote = get_byte(r, object, "quote", 0);
+    f->escape = get_byte(r, object, "escape", 0);
+    f->multiline = plan_get_bool(r, object, "multiline");
+    f->header = plan_get_bool(r, object, "header");
+    if (f->delimiter == '\n' || f->delimiter == '\r')
+        plan_refuse(r, SDF_E_CORRUPT, "delimiter", "an end of line");
+    if (f->quote == '\n' || f->quote == '\r' || (f->quote && f->quote == f->delimiter))
+        plan_refuse(r, SDF_E_CORRUPT, "quote", "an end of line, or the delimiter");
+    if (f->escape == '\n' || f->escape == '\r' || (f->escape && f->escape == f->delimiter))
+        plan_refuse(r, SDF_E_CORRUPT, "escape", "an end of line, or the delimiter");
 }
 
-/* A whole number up to 2^53, or a larger one as a string of digits: the forms that the encoder writes. */
-static bool number_of(const cJSON *item, uint64_t *v)
+static void get_format(plan_reader *r, const cJSON *parent, plan_format *f)
 {
-    if (cJSON_IsNumber(item)) {
-        double d = item->valuedouble;
-        if (!(d >= 0 && d <= 0x1p53) || d != (double)(uint64_t)d)
-            return false;
-        *v = (uint64_t)d;
-        return true;
-    }
-    if (!cJSON_IsString(item) || item->valuestring[0] == '0')
-        return false;
-    *v = 0;
-    for (const char *p = item->valuestring; *p; p++) {
-        unsigned digit = (unsigned)((unsigned char)*p - '0');
-        if (digit > 9 || *v > (UINT64_MAX - digit) / 10)
-            return false;
-        *v = *v * 10 + digit;
-    }
-    return *v > UINT64_C(1) << 53;
-}
-
-static uint64_t get_u64(reader *r, const cJSON *object, const char *name, uint64_t least, uint64_t most)
-{
-    uint64_t v = 0;
-    const cJSON *item = find(r, object, name);
-    if (!r->rc && (!number_of(item, &v) || v < least || v > most))
-        refuse(r, SDF_E_CORRUPT, name, "a whole number from %llu to %llu expected", (unsigned long long)least,
-               (unsigned long long)most);
-    return r->rc ? 0 : v;
-}
-
-static uint32_t get_u32(reader *r, const cJSON *object, const char *name, uint32_t least, uint32_t most)
-{
-    return (uint32_t)get_u64(r, object, name, least, most);
-}
-
-static bool get_bool(reader *r, const cJSON *object, const char *name)
-{
-    const cJSON *item = find(r, object, name);
-    if (!r->rc && !cJSON_IsBool(item))
-        refuse(r, SDF_E_CORRUPT, name, "true or false expected");
-    return !r->rc && cJSON_IsTrue(item);
-}
-
-/* The string as it lies in the JSON tree; NULL once something was wrong. */
-static const char *get_string(reader *r, const cJSON *object, const char *name, size_t limit)
-{
-    const cJSON *item = find(r, object, name);
-    if (r->rc)
-        return NULL;
-    if (!cJSON_IsString(item))
-        refuse(r, SDF_E_CORRUPT, name, "a string expected");
-    else if (strlen(item->valuestring) > limit)
-        refuse(r, SDF_E_LIMIT, name, "more than %zu bytes", limit);
-    return r->rc ? NULL : item->valuestring;
-}
-
-static char *get_text(reader *r, const cJSON *object, const char *name, size_t limit)
-{
-    const char *text = get_string(r, object, name, limit);
-    char *copy = text ? strdup(text) : NULL;
-    if (text && !copy)
-        out_of_memory(r);
-    return copy;
-}
-
-static char *get_type(reader *r, const cJSON *object, const char *name)
-{
-    const char *text = get_string(r, object, name, TYPE_TEXT_MAX);
-    char *canonical = NULL;
-    sdf_error *why = NULL;
-    if (!text)
-        return NULL;
-    int rc = type_parse(text, &canonical, &why);
-    if (rc == SDF_E_NO_MEMORY)
-        out_of_memory(r);
-    else if (rc)
-        refuse(r, SDF_E_CORRUPT, name, "%s", sdf_error_message(why));
-    sdf_error_free(why);
-    return canonical;
-}
-
-static unsigned get_enum(reader *r, const cJSON *object, const char *name, const plan_names *names)
-{
-    const char *text = get_string(r, object, name, SIZE_MAX);
-    for (unsigned i = 0; text && i < names->count; i++)
-        if (names->names[i] && !strcmp(text, names->names[i]))
-            return i;
-    refuse(r, SDF_E_CORRUPT, name, "\"%.40s\" is none of its values", text ? text : "");
-    return 0;
-}
-
-static void get_base64(reader *r, const cJSON *object, const char *name, size_t limit, buf *out)
-{
-    const char *text = get_string(r, object, name, (limit + 2) / 3 * 4);
-    int rc = text ? base64_decode(out, text, strlen(text)) : SDF_OK;
-    if (rc == SDF_E_NO_MEMORY)
-        out_of_memory(r);
-    else if (rc)
-        refuse(r, SDF_E_CORRUPT, name, "not base64");
-    else if (out->size > limit)
-        refuse(r, SDF_E_LIMIT, name, "more than %zu bytes", limit);
-}
-
-/* A call that may be absent, unless `needed` says why it must be there. */
-static void get_call(reader *r, const cJSON *object, const char *name, const char *needed, plan_call *c)
-{
-    const cJSON *item = find(r, object, name);
-    if (!item) {
-        if (needed)
-            refuse(r, SDF_E_CORRUPT, name, "missing; %s", needed);
-        return;
-    }
-    size_t mark = enter(r, name, -1);
-    only_fields(r, item, "function version arg label");
-    c->function = get_text(r, item, "function", PLAN_FUNCTION_MAX);
-    if (c->function && !*c->function)
-        refuse(r, SDF_E_CORRUPT, "function", "empty");
-    c->version = get_u32(r, item, "version", 0, UINT32_MAX);
-    if (find(r, item, "arg"))
-        get_base64(r, item, "arg", PLAN_ARG_MAX, &c->arg);
-    c->label = get_text(r, item, "label", PLAN_LABEL_MAX);
-    leave(r, mark);
-}
-
-static void get_shuffle_input(reader *r, const cJSON *object, plan_input *in)
-{
-    only_fields(r, object,
-                "kind label key_type value_type source read descending stored_key_type stored_value_type call");
-    in->source = get_u32(r, object, "source", 0, UINT32_MAX);
-    in->read = (plan_read)get_enum(r, object, "read", &plan_read_names);
-    in->descending = get_bool(r, object, "descending");
-    in->stored_key_type = get_type(r, object, "stored_key_type");
-    in->stored_value_type = get_type(r, object, "stored_value_type");
-    bool calls = in->read == PLAN_READ_AGGREGATE || in->read == PLAN_READ_GROUP;
-    get_call(r, object, "call", calls ? "this way of reading calls a function" : NULL, &in->call);
-    if (!calls && in->call.function)
-        refuse(r, SDF_E_CORRUPT, "call", "this way of reading calls no function");
-}
-
-static void get_input(reader *r, const cJSON *stage, plan_input *in)
-{
-    const cJSON *object = find(r, stage, "input");
-    size_t mark = enter(r, "input", -1);
-    if (!r->rc && !cJSON_IsObject(object))
-        refuse(r, SDF_E_CORRUPT, "", "an object expected");
-    in->kind = (plan_input_kind)get_enum(r, object, "kind", &plan_input_names);
-    in->label = get_text(r, object, "label", PLAN_LABEL_MAX);
-    in->key_type = get_type(r, object, "key_type");
-    in->value_type = get_type(r, object, "value_type");
-    if (in->kind == PLAN_INPUT_TEXT) {
-        only_fields(r, object, "kind label key_type value_type max_line");
-        in->max_line = get_u64(r, object, "max_line", 0, UINT64_MAX);
-    } else if (in->kind == PLAN_INPUT_BINARY) {
-        only_fields(r, object, "kind label key_type value_type record_bytes key_bytes");
-        in->record_bytes = get_u32(r, object, "record_bytes", 1, UINT32_MAX);
-        in->key_bytes = get_u32(r, object, "key_bytes", 0, in->record_bytes);
+    const cJSON *object = plan_field(r, parent, "format");
+    size_t mark = plan_enter(r, "format", -1);
+    f->kind = (plan_format_kind)plan_get_enum(r, object, "kind", &plan_format_names);
+    const char *fields = "kind max_record";
+    if (f->kind == PLAN_FORMAT_BINARY) {
+        fields = "kind record_bytes key_bytes";
+        f->record_bytes = plan_get_u32(r, object, "record_bytes", 0, UINT32_MAX);
+        f->key_bytes = plan_get_u32(r, object, "key_bytes", 0, f->record_bytes);
     } else {
+        f->max_record = plan_get_u64(r, object, "max_record", 0, UINT64_MAX);
+    }
+    if (f->kind == PLAN_FORMAT_DELIMITED) {
+        fields = "kind max_record delimiter quote escape multiline header columns columns_base64";
+        get_dialect(r, object, f);
+    } else if (f->kind == PLAN_FORMAT_JSON) {
+        fields = "kind max_record columns columns_base64";
+    }
+    plan_only_fields(r, object, fields);
+    if (plan_field(r, object, "columns") || plan_field(r, object, "columns_base64"))
+        f->columns = plan_get_bytes(r, object, "columns", "columns_base64", PLAN_COLUMNS_MAX);
+    plan_leave(r, mark);
+}
+
+static void get_branch(plan_reader *r, const cJSON *object, plan_branch *b, int nested);
+
+static void get_shuffle_input(plan_reader *r, const cJSON *object, plan_input *in)
+{
+    plan_only_fields(r, object,
+                     "kind label key_type value_type source read descending stored_key_type stored_value_type call");
+    in->source = plan_get_u32(r, object, "source", 0, UINT32_MAX);
+    in->read = (plan_read)plan_get_enum(r, object, "read", &plan_read_names);
+    in->descending = plan_get_bool(r, object, "descending");
+    in->stored_key_type = plan_get_type(r, object, "stored_key_type");
+    in->stored_value_type = plan_get_type(r, object, "stored_value_type");
+    get_call_if(r, object, in->read == PLAN_READ_AGGREGATE, "this way of reading", &in->call);
+}
+
+static void get_cogroup_input(plan_reader *r, const cJSON *object, plan_input *in, int nested)
+{
+    plan_only_fields(r, object, "kind label key_type value_type how call sources");
+    in->how = (plan_cogroup)plan_get_enum(r, object, "how", &plan_cogroup_names);
+    get_call_if(r, object, in->how == PLAN_COGROUP_CALL, "this kind of cogroup", &in->call);
+    if (nested >= PLAN_NESTED_MAX)
+        plan_refuse(r, SDF_E_LIMIT, "sources", "more than %d cogroups within each other", PLAN_NESTED_MAX);
+    const cJSON *item = plan_get_list(r, object, "sources", PLAN_SOURCES_MAX);
+    for (int64_t i = 0; item && !r->rc; item = item->next, i++) {
+        size_t mark = plan_enter(r, "sources", i);
+        plan_branch *source = plan_add_source(in);
+        if (source)
+            get_branch(r, item, source, nested + 1);
+        else
+            plan_no_memory(r);
+        plan_leave(r, mark);
+    }
+}
+
+/* nested: how many cogroups it is in. */
+static void get_input(plan_reader *r, const cJSON *branch, plan_input *in, int nested)
+{
+    const cJSON *object = plan_field(r, branch, "input");
+    size_t mark = plan_enter(r, "input", -1);
+    in->kind = (plan_input_kind)plan_get_enum(r, object, "kind", &plan_input_names);
+    in->label = plan_get_text(r, object, "label", PLAN_LABEL_MAX);
+    in->key_type = plan_get_type(r, object, "key_type");
+    in->value_type = plan_get_type(r, object, "value_type");
+    switch (in->kind) {
+    case PLAN_INPUT_FILES:
+        plan_only_fields(r, object, "kind label key_type value_type format errors");
+        get_format(r, object, &in->format);
+        in->errors = (plan_errors)plan_get_enum(r, object, "errors", &plan_errors_names);
+        break;
+    case PLAN_INPUT_RANGE:
+        plan_only_fields(r, object, "kind label key_type value_type start step");
+        in->start = plan_get_i64(r, object, "start");
+        in->step = plan_get_i64(r, object, "step");
+        break;
+    case PLAN_INPUT_SHUFFLE:
         get_shuffle_input(r, object, in);
+        break;
+    case PLAN_INPUT_COGROUP:
+        get_cogroup_input(r, object, in, nested);
+        break;
     }
-    leave(r, mark);
+    plan_leave(r, mark);
 }
 
-static void get_uri(reader *r, const cJSON *object, plan_output *o)
+static void get_op(plan_reader *r, const cJSON *object, plan_op *op)
 {
-    if (!find(r, object, "uri_base64")) {
-        o->uri = get_text(r, object, "uri", PLAN_URI_MAX);
-        return;
+    op->kind = (plan_op_kind)plan_get_enum(r, object, "kind", &plan_op_names);
+    bool joins = op->kind == PLAN_OP_LOOKUP;
+    plan_only_fields(r, object,
+                     joins ? "kind call key_type value_type errors side how" : "kind call key_type value_type errors");
+    const cJSON *call = plan_field(r, object, "call");
+    size_t mark = plan_enter(r, "call", -1);
+    get_call_fields(r, call, plan_op_calls(op->kind), &op->call);
+    plan_leave(r, mark);
+    op->key_type = plan_get_type(r, object, "key_type");
+    op->value_type = plan_get_type(r, object, "value_type");
+    op->errors = (plan_errors)plan_get_enum(r, object, "errors", &plan_errors_names);
+    if (joins) {
+        op->side = plan_get_u32(r, object, "side", 0, UINT32_MAX);
+        op->how = (plan_cogroup)plan_get_enum(r, object, "how", &plan_cogroup_names);
     }
-    buf bytes = BUF_EMPTY;
-    get_base64(r, object, "uri_base64", PLAN_URI_MAX, &bytes);
-    if (find(r, object, "uri"))
-        refuse(r, SDF_E_CORRUPT, "uri", "given twice");
-    if (bytes.size && memchr(bytes.data, 0, bytes.size))
-        refuse(r, SDF_E_CORRUPT, "uri_base64", "a NUL byte in it");
-    if (!r->rc) {
-        o->uri = buf_take_text(&bytes);
-        if (!o->uri)
-            out_of_memory(r);
-    }
-    buf_free(&bytes);
 }
 
-static void get_output(reader *r, const cJSON *stage, plan_output *o)
+static void get_branch(plan_reader *r, const cJSON *object, plan_branch *b, int nested)
 {
-    const cJSON *object = find(r, stage, "output");
-    size_t mark = enter(r, "output", -1);
-    if (!r->rc && !cJSON_IsObject(object))
-        refuse(r, SDF_E_CORRUPT, "", "an object expected");
-    o->kind = (plan_output_kind)get_enum(r, object, "kind", &plan_output_names);
-    o->label = get_text(r, object, "label", PLAN_LABEL_MAX);
-    o->key_type = get_type(r, object, "key_type");
-    o->value_type = get_type(r, object, "value_type");
+    plan_only_fields(r, object, "input ops");
+    get_input(r, object, &b->input, nested);
+    const cJSON *item = plan_get_list(r, object, "ops", PLAN_OPS_MAX);
+    for (int64_t i = 0; item && !r->rc; item = item->next, i++) {
+        size_t mark = plan_enter(r, "ops", i);
+        plan_op *op = plan_add_op(b);
+        if (op)
+            get_op(r, item, op);
+        else
+            plan_no_memory(r);
+        plan_leave(r, mark);
+    }
+}
+
+static void get_branches(plan_reader *r, const cJSON *stage, plan_stage *s)
+{
+    const cJSON *item = plan_get_list(r, stage, "branches", PLAN_BRANCHES_MAX);
+    for (int64_t i = 0; item && !r->rc; item = item->next, i++) {
+        size_t mark = plan_enter(r, "branches", i);
+        plan_branch *b = plan_add_branch(s);
+        if (b)
+            get_branch(r, item, b, 0);
+        else
+            plan_no_memory(r);
+        if (!r->rc)
+            plan_number_leaves(b);
+        plan_leave(r, mark);
+    }
+}
+
+static void get_sides(plan_reader *r, const cJSON *stage, plan_stage *s)
+{
+    const cJSON *item = plan_get_list(r, stage, "sides", PLAN_SIDES_MAX);
+    for (int64_t i = 0; item && !r->rc; item = item->next, i++) {
+        size_t mark = plan_enter(r, "sides", i);
+        plan_side *side = plan_add_side(s);
+        if (!side) {
+            plan_no_memory(r);
+            return;
+        }
+        plan_only_fields(r, item, "source label key_type value_type");
+        side->source = plan_get_u32(r, item, "source", 0, UINT32_MAX);
+        side->label = plan_get_text(r, item, "label", PLAN_LABEL_MAX);
+        side->key_type = plan_get_type(r, item, "key_type");
+        side->value_type = plan_get_type(r, item, "value_type");
+        plan_leave(r, mark);
+    }
+}
+
+static void get_shuffle_output(plan_reader *r, const cJSON *object, plan_output *o)
+{
+    o->partitioner = (plan_partitioner)plan_get_enum(r, object, "partitioner", &plan_partitioner_names);
+    o->partitions = plan_get_u32(r, object, "partitions", 0, PLAN_TASKS_MAX);
+    o->spread = plan_get_u32(r, object, "spread", 0, PLAN_TASKS_MAX);
+    o->order = (plan_order)plan_get_enum(r, object, "order", &plan_order_names);
+    get_call(r, object, "combine", &o->combine);
+    o->merging = plan_get_bool(r, object, "merging");
+}
+
+static void get_output(plan_reader *r, const cJSON *stage, plan_output *o)
+{
+    const cJSON *object = plan_field(r, stage, "output");
+    size_t mark = plan_enter(r, "output", -1);
+    o->kind = (plan_output_kind)plan_get_enum(r, object, "kind", &plan_output_names);
+    o->label = plan_get_text(r, object, "label", PLAN_LABEL_MAX);
+    o->key_type = plan_get_type(r, object, "key_type");
+    o->value_type = plan_get_type(r, object, "value_type");
     const char *fields = "kind label key_type value_type";
     if (o->kind == PLAN_OUTPUT_SHUFFLE) {
-        fields = "kind label key_type value_type partitions partitioner order combine sample";
-        o->partitioner = (plan_partitioner)get_enum(r, object, "partitioner", &plan_partitioner_names);
-        /* Forward, a stage without tasks has no partition either; keys must go somewhere. */
-        o->partitions = get_u32(r, object, "partitions", o->partitioner != PLAN_PARTITION_FORWARD, PLAN_TASKS_MAX);
-        o->order = (plan_order)get_enum(r, object, "order", &plan_order_names);
-        get_call(r, object, "combine", NULL, &o->combine);
+        fields = "kind label key_type value_type partitions spread partitioner order combine merging sample";
+        get_shuffle_output(r, object, o);
     } else if (o->kind == PLAN_OUTPUT_FILE) {
-        fields = "kind label key_type value_type format uri uri_base64";
-        o->format = (plan_file_format)get_enum(r, object, "format", &plan_format_names);
-        get_uri(r, object, o);
+        fields = "kind label key_type value_type format codec single uri uri_base64";
+        get_format(r, object, &o->format);
+        o->codec = (uint8_t)plan_get_enum(r, object, "codec", &plan_codec_names);
+        o->single = plan_get_bool(r, object, "single");
+        o->uri = plan_get_bytes(r, object, "uri", "uri_base64", PLAN_URI_MAX);
     } else if (o->kind == PLAN_OUTPUT_SAMPLE) {
         fields = "kind label key_type value_type sample";
     }
     if (o->kind == PLAN_OUTPUT_SHUFFLE || o->kind == PLAN_OUTPUT_SAMPLE)
-        o->sample = get_u32(r, object, "sample", 0, UINT32_MAX);
-    only_fields(r, object, fields);
-    leave(r, mark);
+        o->sample = plan_get_u32(r, object, "sample", 0, UINT32_MAX);
+    plan_only_fields(r, object, fields);
+    plan_leave(r, mark);
 }
 
-static const cJSON *get_array(reader *r, const cJSON *object, const char *name)
+static void get_stage(plan_reader *r, const cJSON *object, plan_stage *s)
 {
-    const cJSON *array = find(r, object, name);
-    if (!r->rc && !cJSON_IsArray(array))
-        refuse(r, SDF_E_CORRUPT, name, "a list expected");
-    return r->rc ? NULL : array;
-}
-
-static void get_op(reader *r, const cJSON *object, plan_op *op)
-{
-    only_fields(r, object, "kind call key_type value_type");
-    op->kind = (plan_op_kind)get_enum(r, object, "kind", &plan_op_names);
-    get_call(r, object, "call", "an operator calls a function", &op->call);
-    op->key_type = get_type(r, object, "key_type");
-    op->value_type = get_type(r, object, "value_type");
-}
-
-static void get_ops(reader *r, const cJSON *stage, plan_stage *s)
-{
-    const cJSON *array = get_array(r, stage, "ops");
-    int i = 0;
-    for (const cJSON *item = array ? array->child : NULL; item && !r->rc; item = item->next, i++) {
-        size_t mark = enter(r, "ops", i);
-        plan_op *op = i < PLAN_OPS_MAX ? plan_add_op(s) : NULL;
-        if (op)
-            get_op(r, item, op);
-        else if (i < PLAN_OPS_MAX)
-            out_of_memory(r);
-        else
-            refuse(r, SDF_E_LIMIT, "", "more than %d operators in a stage", PLAN_OPS_MAX);
-        leave(r, mark);
-    }
-}
-
-static void get_stage(reader *r, const cJSON *object, plan_stage *s)
-{
-    only_fields(r, object, "id label tasks input ops output sampled_by resumable");
-    s->id = get_u32(r, object, "id", 0, UINT32_MAX);
-    s->label = get_text(r, object, "label", PLAN_LABEL_MAX);
-    s->tasks = get_u32(r, object, "tasks", 0, PLAN_TASKS_MAX);
-    get_input(r, object, &s->input);
-    get_ops(r, object, s);
+    plan_only_fields(r, object, "id label tasks branches sides output bound_by resumable");
+    s->id = plan_get_u32(r, object, "id", 0, UINT32_MAX);
+    s->label = plan_get_text(r, object, "label", PLAN_LABEL_MAX);
+    s->tasks = plan_get_u32(r, object, "tasks", 0, PLAN_TASKS_MAX);
+    get_branches(r, object, s);
+    get_sides(r, object, s);
     get_output(r, object, &s->output);
-    s->sampled_by = get_u32(r, object, "sampled_by", 0, UINT32_MAX);
-    s->resumable = get_bool(r, object, "resumable");
+    s->bound_by = plan_get_u32(r, object, "bound_by", 0, UINT32_MAX);
+    s->resumable = plan_get_bool(r, object, "resumable");
 }
 
-static void get_stages(reader *r, const cJSON *root, plan *p)
+static void get_stages(plan_reader *r, const cJSON *root, plan *p)
 {
-    const cJSON *array = get_array(r, root, "stages");
-    int i = 0;
-    for (const cJSON *item = array ? array->child : NULL; item && !r->rc; item = item->next, i++) {
-        size_t mark = enter(r, "stages", i);
-        plan_stage *s = i < PLAN_STAGES_MAX ? plan_add_stage(p) : NULL;
+    const cJSON *item = plan_get_list(r, root, "stages", PLAN_STAGES_MAX);
+    for (int64_t i = 0; item && !r->rc; item = item->next, i++) {
+        size_t mark = plan_enter(r, "stages", i);
+        plan_stage *s = plan_add_stage(p);
         if (s)
             get_stage(r, item, s);
-        else if (i < PLAN_STAGES_MAX)
-            out_of_memory(r);
         else
-            refuse(r, SDF_E_LIMIT, "", "more than %d stages", PLAN_STAGES_MAX);
-        if (s && plan_find(p, s->id) != s)
-            refuse(r, SDF_E_CORRUPT, "id", "another stage has the id %u", s->id);
-        leave(r, mark);
+            plan_no_memory(r);
+        plan_leave(r, mark);
     }
 }
 
-static void get_plan(reader *r, const cJSON *root, plan *p)
+static void get_broadcasts(plan_reader *r, const cJSON *root, plan *p)
+{
+    const cJSON *item = plan_get_list(r, root, "broadcasts", PLAN_BROADCASTS_MAX);
+    for (int64_t i = 0; item && !r->rc; item = item->next, i++) {
+        size_t mark = plan_enter(r, "broadcasts", i);
+        plan_broadcast *b = plan_add_broadcast(p);
+        if (!b) {
+            plan_no_memory(r);
+            return;
+        }
+        plan_only_fields(r, item, "name id bytes digest");
+        b->name = plan_get_text(r, item, "name", PLAN_FUNCTION_MAX);
+        b->id = plan_get_u32(r, item, "id", 0, UINT32_MAX);
+        b->bytes = plan_get_u64(r, item, "bytes", 0, UINT64_MAX);
+        b->digest = plan_get_u64(r, item, "digest", 0, UINT64_MAX);
+        plan_leave(r, mark);
+    }
+}
+
+static void get_plan(plan_reader *r, const cJSON *root, plan *p)
 {
     /* The version first: a newer plan may have anything else in it. */
     uint64_t version = 0;
-    if (!number_of(find(r, root, "version"), &version) || version != PLAN_VERSION) {
+    if (!plan_number_of(plan_field(r, root, "version"), &version) || version != PLAN_VERSION) {
         r->rc =
             error_set(r->err, SDF_E_VERSION, "this is no plan of version %d, the one this library knows", PLAN_VERSION);
         error_hint(r->err, "use the same version of the library in the driver and in the workers");
         return;
     }
-    only_fields(r, root, "version program compression stages");
-    p->program_id = get_text(r, root, "program", PLAN_PROGRAM_MAX);
-    p->compression = get_text(r, root, "compression", PLAN_PROGRAM_MAX);
+    plan_only_fields(r, root, "version program compression errors_uri errors_uri_base64 stages broadcasts");
+    p->program_id = plan_get_text(r, root, "program", PLAN_PROGRAM_MAX);
+    p->compression = plan_get_text(r, root, "compression", PLAN_PROGRAM_MAX);
     if (p->compression && strcmp(p->compression, "lz4") && strcmp(p->compression, "none"))
-        refuse(r, SDF_E_CORRUPT, "compression", "neither \"lz4\" nor \"none\"");
+        plan_refuse(r, SDF_E_CORRUPT, "compression", "neither \"lz4\" nor \"none\"");
+    if (plan_field(r, root, "errors_uri") || plan_field(r, root, "errors_uri_base64"))
+        p->errors_uri = plan_get_bytes(r, root, "errors_uri", "errors_uri_base64", PLAN_URI_MAX);
     get_stages(r, root, p);
+    get_broadcasts(r, root, p);
 }
 
 /* The tree of a text that the scan let through. cJSON wants its NUL at the end. */
@@ -420,13 +353,15 @@ int plan_decode(const void *json, size_t size, plan **out, sdf_error **err)
         rc = parse(json, size, &root, err);
     if (rc)
         return rc;
-    reader r = {.err = err};
+    plan_reader r = {.err = err};
     plan *p = plan_new();
     if (p)
         get_plan(&r, root, p);
     else
-        out_of_memory(&r);
+        plan_no_memory(&r);
     cJSON_Delete(root);
+    if (!r.rc)
+        r.rc = plan_check(p, err);
     if (r.rc) {
         plan_free(p);
         return r.rc;

@@ -13,7 +13,8 @@ typedef enum function_kind {
     FUNCTION_BATCH,
     FUNCTION_GROUP,
     FUNCTION_REDUCE,
-    FUNCTION_AGGREGATOR
+    FUNCTION_AGGREGATOR,
+    FUNCTION_COGROUP
 } function_kind;
 
 /* Never freed or moved once registered. Types are canonical or NULL. */

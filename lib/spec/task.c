@@ -1,8 +1,9 @@
-/* Names of objects, and sums of counters. */
+/* Names of objects, sums of counters, planned pieces freed. */
 #include "spec/task.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static uint64_t larger(uint64_t a, uint64_t b)
 {
@@ -28,6 +29,19 @@ void task_metrics_add(task_metrics *sum, const task_metrics *one)
     sum->store_reads += one->store_reads;
     sum->store_writes += one->store_writes;
     sum->store_throttled += one->store_throttled;
+    sum->record_errors += one->record_errors;
+}
+
+void stage_pieces_clear(stage_pieces *p, uint32_t tasks)
+{
+    uint32_t count = p->first ? p->first[tasks] : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        free(p->pieces[i].split.path);
+        free(p->pieces[i].split.version);
+    }
+    free(p->pieces);
+    free(p->first);
+    *p = (stage_pieces){0};
 }
 
 void task_name_prefix(char *name, uint64_t context)
@@ -51,4 +65,9 @@ void task_name_side(char *name, uint64_t context, uint32_t stage, uint32_t task,
 {
     snprintf(name, TASK_NAME_MAX, "sdf-%016" PRIx64 "/s%" PRIu32 "/t%" PRIu32 ".%" PRIu32 ".a%" PRIu64 ".%.16s",
              context, stage, task, leg, attempt, what);
+}
+
+void task_name_broadcast(char *name, uint64_t context, uint32_t id)
+{
+    snprintf(name, TASK_NAME_MAX, "sdf-%016" PRIx64 "/b%" PRIu32, context, id);
 }

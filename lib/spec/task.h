@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 
-#define TASK_WIRE_VERSION 1
+#define TASK_WIRE_VERSION 2
 #define TASK_CUT_MAX      4096
 
 typedef enum task_kind {
@@ -28,13 +28,48 @@ typedef struct task_extent {
     uint32_t max_raw; /* raw bytes of its largest block */
 } task_extent;
 
-/* A part of an input file: lines or records that begin in [offset, offset+length). */
+/* A part of an input file: lines or records that begin in [offset, offset+length) of its decompressed bytes. Of a
+ * range input (path NULL): numbers offset .. offset+length-1. */
 typedef struct task_split {
-    char *path;
-    uint64_t offset, length;
-    uint64_t file_size;    /* when planned: another size now is an error */
-    int64_t file_mtime_ns; /* 0: don't check */
+    char *path; /* a URI or path that sys/source.h opens */
+    uint64_t offset, length; /* a compressed file is one split: 0, UINT64_MAX */
+    uint64_t file_size;      /* stored bytes when planned: another size now is an error */
+    int64_t file_mtime_ns;   /* 0: don't check */
+    char *version;           /* the source's own tag of what was planned (an ETag); NULL or "": none */
+    uint8_t codec;           /* a codec_kind */
 } task_split;
+
+/* The extents that one shuffle input, or one side, has to read. */
+typedef struct task_leaf {
+    uint32_t stage; /* that wrote them */
+    task_extent *extents; /* in fold order (producer task, leg, run) */
+    uint32_t extent_count;
+} task_leaf;
+
+/* A task reads its pieces one after another; each goes through the operators of its branch. */
+typedef struct task_piece {
+    uint32_t branch;
+    uint32_t partition; /* of the shuffles that the branch reads; the split's number for files */
+    uint64_t start;     /* index operator: the number of its first record */
+    task_split split;   /* files, range */
+    task_leaf *leaves;  /* one for each shuffle input of the branch, by plan_input.leaf */
+    uint32_t leaf_count;
+} task_piece;
+
+/* The same as it is planned: which producers' extents it takes is known, the extents are not yet. */
+typedef struct plan_piece {
+    uint32_t branch, partition;
+    uint32_t from, to; /* shuffle: only from the producing tasks [from, to); both 0: from all */
+    task_split split;
+} plan_piece;
+
+/* The pieces of a stage's tasks: those of task t are pieces[first[t]] .. pieces[first[t+1]-1]. Both NULL: task t has
+ * one piece, partition first_task + t of branch 0. */
+typedef struct stage_pieces {
+    plan_piece *pieces;
+    uint32_t *first;
+} stage_pieces;
+void stage_pieces_clear(stage_pieces *p, uint32_t tasks);
 
 typedef struct task_request {
     task_kind kind;
@@ -54,12 +89,14 @@ typedef struct task_request {
     uint64_t cut_records;  /* a resumable task cuts after so many input records; 0: never */
     sdf_slice cut_start;   /* where this leg begins; empty: at the start */
     sdf_slice cut_end;     /* a rerun leg ends exactly here; empty: at the end */
+    char *output_token;    /* of the job's output, for sys/sink.h; "" : none */
     uint64_t limit;        /* records after which the task may stop (take); UINT64_MAX: none */
     sdf_slice splitters;   /* range partitioner: see shuffle/splitters.h */
-    task_split split;      /* text and binary input */
-    task_extent *extents;  /* shuffle input, in fold order (producer task, leg, run) */
-    uint32_t extent_count;
-    char *extents_name;      /* or the object that holds them (same encoding); "" : inline */
+    task_piece *pieces;    /* at least one */
+    uint32_t piece_count;
+    task_leaf *sides; /* as the stage's sides */
+    uint32_t side_count;
+    char *pieces_name;       /* the object that holds pieces and sides (task_pieces_encode); "": they are here */
     uint32_t probe_sleep_ms; /* probe */
     uint64_t probe_bytes;
     sdf_slice probe_echo;
@@ -68,9 +105,9 @@ typedef struct task_request {
 int task_request_encode(const task_request *q, buf *out);
 int task_request_decode(const void *data, size_t size, task_request *q, sdf_error **err);
 void task_request_clear(task_request *q); /* frees what decode allocated */
-/* The list of extents alone, for an object of its own. */
-int task_extents_encode(const task_extent *extents, uint32_t count, buf *out);
-int task_extents_decode(const void *data, size_t size, task_extent **extents, uint32_t *count, sdf_error **err);
+/* Pieces and sides alone, for an object of their own; decode fills them into q, which has none. */
+int task_pieces_encode(const task_request *q, buf *out);
+int task_pieces_decode(const void *data, size_t size, task_request *q, sdf_error **err);
 
 /* What a failed attempt was, for the scheduler. */
 typedef enum failure_class {
@@ -96,8 +133,18 @@ typedef struct task_metrics {
     uint64_t peak_rss;    /* of the worker process, bytes; 0: not measured */
     uint64_t cpu_us, wall_us;
     uint64_t store_reads, store_writes, store_throttled;
+    uint64_t record_errors; /* records skipped or diverted */
 } task_metrics;
 void task_metrics_add(task_metrics *sum, const task_metrics *one);
+
+/* A named number that functions and record errors count up; names of the library's own begin with "sdf.". Summed over
+ * committed attempts only. */
+#define TASK_COUNTERS_MAX 256
+#define TASK_COUNTER_NAME 127
+typedef struct task_counter {
+    char *name;
+    int64_t value;
+} task_counter;
 
 typedef struct task_reply {
     task_kind kind;
@@ -117,9 +164,14 @@ typedef struct task_reply {
     char *index_name;      /* or the object that holds it; "" */
     sdf_slice result;      /* records inline: a whole shuffle object of one partition */
     sdf_slice samples;     /* sampled keys (shuffle/splitters.h) */
-    char *file_temp;       /* FILE: what was written, relative to the output folder */
-    char *file_final;      /* and its name there once published */
+    char *file_temp;       /* FILE: the sink's ticket of what was written */
+    char *file_final;      /* and its name in the output once published; "" if the output is that one file */
     uint64_t file_bytes;
+    char *errors_temp; /* diverted records: the sink's ticket, or ""; published as errors_final */
+    char *errors_final;
+    uint64_t errors_bytes, errors_records;
+    task_counter *counters; /* by name */
+    uint32_t counter_count;
     sdf_slice probe; /* probe: the echo, then probe_bytes zeros */
 } task_reply;
 
@@ -135,5 +187,6 @@ void task_name_object(char *name, uint64_t context, uint32_t stage, uint32_t tas
                       uint64_t attempt); /* .../s3/t17.0.a42 */
 void task_name_side(char *name, uint64_t context, uint32_t stage, uint32_t task, uint32_t leg, uint64_t attempt,
                     const char *what); /* .../s3/t17.0.a42.index */
+void task_name_broadcast(char *name, uint64_t context, uint32_t id); /* .../b7 */
 
 #endif

@@ -19,6 +19,17 @@ static void put_metrics(const task_metrics *m, buf *out, int *rc)
         *rc = wire_put_varint(out, values[i]);
 }
 
+/* By name, each once. */
+static void put_counters(const task_reply *r, buf *out, int *rc)
+{
+    if (!*rc)
+        *rc = r->counter_count > TASK_COUNTERS_MAX ? SDF_E_LIMIT : wire_put_varint(out, r->counter_count);
+    for (uint32_t i = 0; i < r->counter_count && !*rc; i++) {
+        task_wire_text(out, r->counters[i].name, TASK_COUNTER_NAME, rc);
+        *rc = *rc ? *rc : wire_put_u64(out, (uint64_t)r->counters[i].value);
+    }
+}
+
 static void put_numbers(const task_reply *r, buf *out, int *rc)
 {
     int bad = *rc;
@@ -37,6 +48,8 @@ static void put_numbers(const task_reply *r, buf *out, int *rc)
     bad |= wire_put_varint(out, r->records);
     bad |= wire_put_varint(out, r->object_bytes);
     bad |= wire_put_varint(out, r->file_bytes);
+    bad |= wire_put_varint(out, r->errors_bytes);
+    bad |= wire_put_varint(out, r->errors_records);
     if (bad && !*rc)
         *rc = SDF_E_NO_MEMORY;
 }
@@ -59,6 +72,9 @@ int task_reply_encode(const task_reply *r, buf *out)
     task_wire_slice(out, r->samples, TASK_BYTES_MAX, &rc);
     task_wire_text(out, r->file_temp, TASK_TEXT_MAX, &rc);
     task_wire_text(out, r->file_final, TASK_TEXT_MAX, &rc);
+    task_wire_text(out, r->errors_temp, TASK_TEXT_MAX, &rc);
+    task_wire_text(out, r->errors_final, TASK_TEXT_MAX, &rc);
+    put_counters(r, out, &rc);
     task_wire_slice(out, r->probe, TASK_BYTES_MAX, &rc);
     if (rc)
         out->size = start;
@@ -100,6 +116,8 @@ static void get_numbers(task_reply *r, wire_reader *in)
     r->records = wire_varint(in);
     r->object_bytes = wire_varint(in);
     r->file_bytes = wire_varint(in);
+    r->errors_bytes = wire_varint(in);
+    r->errors_records = wire_varint(in);
 }
 
 static void get_program(task_reply *r, wire_reader *in)
@@ -123,6 +141,27 @@ static void get_error(task_reply *r, wire_reader *in)
         r->error = sdf_error_new(SDF_E_INTERNAL, "the task failed without saying why", NULL);
 }
 
+static void get_counters(task_reply *r, wire_reader *in)
+{
+    uint64_t count = wire_varint(in);
+    if (count > TASK_COUNTERS_MAX)
+        wire_refuse(in);
+    if (in->bad || !count)
+        return;
+    r->counters = calloc(count, sizeof *r->counters);
+    if (!r->counters) {
+        in->bad = in->no_memory = true;
+        return;
+    }
+    while (r->counter_count < count && !in->bad) {
+        task_counter *c = &r->counters[r->counter_count++];
+        c->name = wire_text(in, TASK_COUNTER_NAME);
+        c->value = (int64_t)wire_u64(in);
+        if (!in->bad && (!*c->name || (c > r->counters && strcmp(c[-1].name, c->name) >= 0)))
+            wire_refuse(in);
+    }
+}
+
 int task_reply_decode(const void *data, size_t size, task_reply *r, sdf_error **err)
 {
     wire_reader in = wire_read(data, size);
@@ -141,6 +180,9 @@ int task_reply_decode(const void *data, size_t size, task_reply *r, sdf_error **
     r->samples = wire_bytes(&in, TASK_BYTES_MAX);
     r->file_temp = wire_text(&in, TASK_TEXT_MAX);
     r->file_final = wire_text(&in, TASK_TEXT_MAX);
+    r->errors_temp = wire_text(&in, TASK_TEXT_MAX);
+    r->errors_final = wire_text(&in, TASK_TEXT_MAX);
+    get_counters(r, &in);
     r->probe = wire_bytes(&in, TASK_BYTES_MAX);
     rc = task_wire_close(&in, what, err);
     if (rc)
@@ -154,5 +196,10 @@ void task_reply_clear(task_reply *r)
     free(r->index_name);
     free(r->file_temp);
     free(r->file_final);
+    free(r->errors_temp);
+    free(r->errors_final);
+    for (uint32_t i = 0; i < r->counter_count; i++)
+        free(r->counters[i].name);
+    free(r->counters);
     *r = (task_reply){0};
 }

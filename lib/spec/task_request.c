@@ -29,20 +29,9 @@ static void put_numbers(const task_request *q, buf *out, int *rc)
         *rc = SDF_E_NO_MEMORY;
 }
 
-static void put_split(const task_split *s, buf *out, int *rc)
-{
-    task_wire_text(out, s->path, TASK_TEXT_MAX, rc);
-    int bad = *rc;
-    bad |= wire_put_varint(out, s->offset);
-    bad |= wire_put_varint(out, s->length);
-    bad |= wire_put_varint(out, s->file_size);
-    bad |= wire_put_u64(out, (uint64_t)s->file_mtime_ns);
-    if (bad && !*rc)
-        *rc = SDF_E_NO_MEMORY;
-}
-
 int task_request_encode(const task_request *q, buf *out)
 {
+    static const task_request none = {0};
     size_t start = out->size;
     int rc = SDF_OK;
     task_wire_begin(out, "SDFQ", &rc);
@@ -55,9 +44,9 @@ int task_request_encode(const task_request *q, buf *out)
     task_wire_slice(out, q->cut_start, TASK_CUT_MAX, &rc);
     task_wire_slice(out, q->cut_end, TASK_CUT_MAX, &rc);
     task_wire_slice(out, q->splitters, TASK_BYTES_MAX, &rc);
-    put_split(&q->split, out, &rc);
-    task_wire_put_extents(out, q->extents, q->extent_count, &rc);
-    task_wire_text(out, q->extents_name, TASK_TEXT_MAX, &rc);
+    task_wire_text(out, q->output_token, TASK_TEXT_MAX, &rc);
+    task_wire_text(out, q->pieces_name, TASK_TEXT_MAX, &rc);
+    task_wire_put_pieces(out, q->pieces_name && *q->pieces_name ? &none : q, &rc);
     rc = rc ? rc : wire_put_varint(out, q->probe_sleep_ms);
     rc = rc ? rc : wire_put_varint(out, q->probe_bytes);
     task_wire_slice(out, q->probe_echo, TASK_BYTES_MAX, &rc);
@@ -87,14 +76,14 @@ static void get_numbers(task_request *q, wire_reader *in)
     q->limit = wire_varint(in);
 }
 
-static void get_split(task_split *s, wire_reader *in)
+/* A task has something to read, here or in an object, not in both. */
+static void get_pieces(task_request *q, wire_reader *in)
 {
-    s->path = wire_text(in, TASK_TEXT_MAX);
-    s->offset = wire_varint(in);
-    s->length = wire_varint(in);
-    s->file_size = wire_varint(in);
-    s->file_mtime_ns = (int64_t)wire_u64(in);
-    if (s->length > UINT64_MAX - s->offset)
+    task_wire_pieces(in, q);
+    if (in->bad)
+        return;
+    bool here = q->piece_count || q->side_count, named = *q->pieces_name;
+    if ((here && named) || (q->kind == TASK_RUN && !q->piece_count && !named))
         wire_refuse(in);
 }
 
@@ -114,9 +103,9 @@ int task_request_decode(const void *data, size_t size, task_request *q, sdf_erro
     q->cut_start = wire_bytes(&in, TASK_CUT_MAX);
     q->cut_end = wire_bytes(&in, TASK_CUT_MAX);
     q->splitters = wire_bytes(&in, TASK_BYTES_MAX);
-    get_split(&q->split, &in);
-    q->extents = task_wire_extents(&in, &q->extent_count);
-    q->extents_name = wire_text(&in, TASK_TEXT_MAX);
+    q->output_token = wire_text(&in, TASK_TEXT_MAX);
+    q->pieces_name = wire_text(&in, TASK_TEXT_MAX);
+    get_pieces(q, &in);
     q->probe_sleep_ms = task_wire_u32(&in);
     q->probe_bytes = wire_varint(&in);
     q->probe_echo = wire_bytes(&in, TASK_BYTES_MAX);
@@ -131,8 +120,8 @@ void task_request_clear(task_request *q)
     free(q->store_uri);
     free(q->scratch_dir);
     free(q->program_id);
-    free(q->split.path);
-    free(q->extents);
-    free(q->extents_name);
+    free(q->output_token);
+    task_pieces_clear(q);
+    free(q->pieces_name);
     *q = (task_request){0};
 }

@@ -1,7 +1,5 @@
-/* The wire form of what requests and replies share, and of lists of extents. */
+/* The wire form of what requests and replies share. */
 #include "spec/task_wire.h"
-
-#include <stdlib.h>
 
 #include "base/error.h"
 
@@ -76,80 +74,11 @@ int task_wire_close(const wire_reader *in, const char *what, sdf_error **err)
     return SDF_OK;
 }
 
-#define EXTENT_BYTES_MIN 8 /* eight varints */
-
-void task_wire_put_extents(buf *out, const task_extent *extents, uint32_t count, int *rc)
+char *task_wire_text_or_null(wire_reader *in, size_t limit)
 {
-    int bad = *rc ? *rc : wire_put_varint(out, count);
-    for (uint32_t i = 0; i < count && !bad; i++) {
-        const task_extent *e = &extents[i];
-        bad |= wire_put_varint(out, e->task);
-        bad |= wire_put_varint(out, e->leg);
-        bad |= wire_put_varint(out, e->attempt);
-        bad |= wire_put_varint(out, e->offset);
-        bad |= wire_put_varint(out, e->stored);
-        bad |= wire_put_varint(out, e->raw);
-        bad |= wire_put_varint(out, e->records);
-        bad |= wire_put_varint(out, e->max_raw);
-    }
-    if (bad && !*rc)
-        *rc = SDF_E_NO_MEMORY;
-}
-
-task_extent *task_wire_extents(wire_reader *in, uint32_t *count)
-{
-    *count = 0;
-    uint32_t n = task_wire_u32(in);
-    if (n > wire_left(in) / EXTENT_BYTES_MIN)
-        wire_refuse(in);
-    if (in->bad || !n)
-        return NULL;
-    task_extent *extents = malloc(n * sizeof *extents);
-    if (!extents) {
-        in->bad = in->no_memory = true;
+    if (wire_left(in) && !*in->at) {
+        wire_u8(in);
         return NULL;
     }
-    for (uint32_t i = 0; i < n; i++) {
-        task_extent *e = &extents[i];
-        e->task = task_wire_u32(in);
-        e->leg = task_wire_u32(in);
-        e->attempt = wire_varint(in);
-        e->offset = wire_varint(in);
-        e->stored = wire_varint(in);
-        e->raw = wire_varint(in);
-        e->records = wire_varint(in);
-        e->max_raw = task_wire_u32(in);
-    }
-    *count = n;
-    return extents;
-}
-
-int task_extents_encode(const task_extent *extents, uint32_t count, buf *out)
-{
-    size_t start = out->size;
-    int rc = SDF_OK;
-    task_wire_begin(out, "SDFX", &rc);
-    task_wire_put_extents(out, extents, count, &rc);
-    if (rc)
-        out->size = start;
-    return rc;
-}
-
-int task_extents_decode(const void *data, size_t size, task_extent **extents, uint32_t *count, sdf_error **err)
-{
-    wire_reader in = wire_read(data, size);
-    *extents = NULL;
-    *count = 0;
-    int rc = task_wire_open(&in, "SDFX", "list of extents", err);
-    if (rc)
-        return rc;
-    task_extent *list = task_wire_extents(&in, count);
-    rc = task_wire_close(&in, "list of extents", err);
-    if (rc) {
-        free(list);
-        *count = 0;
-        return rc;
-    }
-    *extents = list;
-    return SDF_OK;
+    return wire_text(in, limit);
 }

@@ -7,7 +7,7 @@
 #include "spec/task.h"
 
 /* Longest texts and bytes, the same for writing and reading, so that what was written can be read. */
-#define TASK_TEXT_MAX    8192       /* a URI or a path */
+#define TASK_TEXT_MAX    8192       /* a URI, a path, a ticket, a version of a file */
 #define TASK_PROGRAM_MAX 64         /* a program id */
 #define TASK_BYTES_MAX   (1u << 31) /* plan, splitters, index, result, samples: of each */
 
@@ -24,9 +24,14 @@ uint32_t task_wire_u32(wire_reader *in);
 /* SDF_OK if all was read and nothing is left over; else says why not. */
 int task_wire_close(const wire_reader *in, const char *what, sdf_error **err);
 
-/* The list of extents, without magic. */
-void task_wire_put_extents(buf *out, const task_extent *extents, uint32_t count, int *rc);
-/* malloc'd, NULL if none; never more memory than a small multiple of the bytes that are left. */
-task_extent *task_wire_extents(wire_reader *in, uint32_t *count);
+/* Text that may be missing: "" reads as NULL, without memory. */
+char *task_wire_text_or_null(wire_reader *in, size_t limit);
+
+/* ---- task_pieces.c: pieces and sides, without magic ---- */
+void task_wire_put_pieces(buf *out, const task_request *q, int *rc);
+/* Into q, which has none; never more memory than a small multiple of the bytes that are left. task_request_clear frees
+ * what is there, after a failure too. */
+void task_wire_pieces(wire_reader *in, task_request *q);
+void task_pieces_clear(task_request *q);
 
 #endif

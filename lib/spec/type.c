@@ -128,6 +128,19 @@ type_kind type_of(const char *canonical)
     }
 }
 
+char *type_element(const char *key, const char *value)
+{
+    const char *k = key ? key : SDF_BYTES, *v = value ? value : SDF_BYTES;
+    if (type_of(k) == TYPE_NULL)
+        return strdup(v);
+    if (type_of(v) == TYPE_NULL)
+        return strdup(k);
+    buf text = BUF_EMPTY;
+    char *element = buf_printf(&text, "tuple(%s,%s)", k, v) ? NULL : buf_take_text(&text);
+    buf_free(&text);
+    return element;
+}
+
 bool type_equal(const char *a, const char *b)
 {
     return !strcmp(a ? a : SDF_BYTES, b ? b : SDF_BYTES);

@@ -39,4 +39,9 @@ int type_compare(type_kind k, const sdf_slice *a, const sdf_slice *b);
 /* Equality of keys as grouping sees it: f64 keys are made canonical where they enter a shuffle or a table. */
 uint64_t type_canonical_f64(uint64_t bits);
 
+/* The type of a record's element: the value's where the key is null, the key's where the value is null, else
+ * "tuple(K,V)". malloc'd; NULL: no memory. SDF_E_LIMIT and the like can't be: a type that grows too long is refused by
+ * type_parse where it is used. */
+char *type_element(const char *key, const char *value);
+
 #endif
