@@ -18,6 +18,12 @@ typedef struct task_env {
     store *store;
     const char *scratch_dir; /* NULL or "": no scratch disk, spills go to the store */
     const timebase *clock;
+    const task_piece *piece; /* the one that is being read; NULL before the first */
+    struct broadcasts *broadcasts;  /* the worker's, see worker/broadcasts.h; NULL: none can be had */
+    int (*broadcast)(struct task_env *env, const char *name, sdf_slice *bytes, sdf_error **err); /* lives as long as
+                                                                                                  * the task */
+    struct counters *counters; /* exec/counters.h; made by exec_run */
+    struct error_log *errors;  /* exec/error_log.h; NULL: nothing is diverted */
     const volatile int *cancelled; /* not NULL and (read atomically) not 0: the worker was told to stop */
     task_metrics metrics;
     /* A read that failed because of somebody's object: who. */
