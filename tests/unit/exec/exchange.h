@@ -8,6 +8,7 @@
 #include <sdf/key.h>
 
 #include "base/wire.h"
+#include "exec/chain.h"
 #include "exec/exec.h"
 #include "shuffle/object.h"
 
@@ -18,6 +19,8 @@ typedef struct exchange {
     store *store;
     plan plan;
     plan_stage writes, reads;
+    plan_branch write_branch, read_branch;
+    plan_branch source; /* of read_branch, when that groups */
     uint32_t maps;
     shuffle_index indexes[EXCHANGE_MAPS_MAX];
     uint64_t write_memory, read_memory;
@@ -43,7 +46,9 @@ static inline void exchange_init(exchange *x, const char *key, const char *value
     x->write_memory = x->read_memory = 64u << 20;
     x->scratch = "/tmp";
     x->writes.id = 1;
-    x->writes.input.value_type = (char *)value;
+    x->writes.branches = &x->write_branch;
+    x->writes.branch_count = 1;
+    x->write_branch.input.value_type = (char *)value;
     plan_output *out = &x->writes.output;
     *out = (plan_output){.kind = PLAN_OUTPUT_SHUFFLE,
                          .label = "write#1",
@@ -52,8 +57,10 @@ static inline void exchange_init(exchange *x, const char *key, const char *value
                          .partitions = partitions,
                          .partitioner = PLAN_PARTITION_HASH};
     x->reads.id = 2;
+    x->reads.branches = &x->read_branch;
+    x->reads.branch_count = 1;
     x->reads.output.kind = PLAN_OUTPUT_RESULT;
-    plan_input *in = &x->reads.input;
+    plan_input *in = &x->read_branch.input;
     *in = (plan_input){.kind = PLAN_INPUT_SHUFFLE,
                        .label = "read#2",
                        .key_type = (char *)key,
@@ -70,19 +77,25 @@ static inline void exchange_aggregate(exchange *x, const char *name, const char 
     plan_call c = {.function = (char *)name, .version = 1, .label = "aggregate#2"};
     x->writes.output.combine = c;
     x->writes.output.value_type = (char *)state;
-    x->reads.input.call = c;
-    x->reads.input.read = PLAN_READ_AGGREGATE;
-    x->reads.input.stored_value_type = (char *)state;
-    x->reads.input.value_type = (char *)result;
+    x->read_branch.input.call = c;
+    x->read_branch.input.read = PLAN_READ_AGGREGATE;
+    x->read_branch.input.stored_value_type = (char *)state;
+    x->read_branch.input.value_type = (char *)result;
 }
 
 static inline void exchange_group(exchange *x, const char *name, const char *key, const char *value)
 {
     x->writes.output.order = PLAN_ORDER_ASCENDING;
-    x->reads.input.read = PLAN_READ_GROUP;
-    x->reads.input.call = (plan_call){.function = (char *)name, .version = 1, .label = "groups#3"};
-    x->reads.input.key_type = (char *)key;
-    x->reads.input.value_type = (char *)value;
+    x->source.input = x->read_branch.input;
+    x->source.input.read = PLAN_READ_MERGE;
+    x->read_branch.input = (plan_input){.kind = PLAN_INPUT_COGROUP,
+                                        .label = "groups#3",
+                                        .key_type = (char *)key,
+                                        .value_type = (char *)value,
+                                        .call = {.function = (char *)name, .version = 1, .label = "groups#3"},
+                                        .how = PLAN_COGROUP_CALL,
+                                        .sources = &x->source,
+                                        .source_count = 1};
 }
 
 static inline void exchange_free(exchange *x)
@@ -150,27 +163,43 @@ static inline int exchange_write(exchange *x, const sdf_slice *keys, const sdf_s
     return rc;
 }
 
-/* Runs the reading task of a partition into `to`. */
-static inline int exchange_read(exchange *x, uint32_t partition, op *to, sdf_error **err)
+/* What was written for a partition, producer by producer; the caller frees the extents. */
+static inline task_leaf exchange_leaf(const exchange *x, uint32_t partition)
 {
-    size_t count = 0, n = 0;
+    size_t count = 0;
     for (uint32_t m = 0; m < x->maps; m++)
         count += x->indexes[m].count;
-    task_extent *extents = calloc(count + 1, sizeof *extents);
+    task_leaf leaf = {x->writes.id, calloc(count + 1, sizeof(task_extent)), 0};
     for (uint32_t m = 0; m < x->maps; m++)
         for (uint32_t i = 0; i < x->indexes[m].count; i++) {
             const index_extent *e = &x->indexes[m].extents[i];
             if (e->partition == partition)
-                extents[n++] = (task_extent){m, 0, m + 1, e->offset, e->stored, e->raw, e->records, e->max_raw};
+                leaf.extents[leaf.extent_count++] =
+                    (task_extent){m, 0, m + 1, e->offset, e->stored, e->raw, e->records, e->max_raw};
         }
+    return leaf;
+}
+
+static inline int exchange_input(task_env *env, const plan_input *in, op *to, sdf_error **err)
+{
+    int rc =
+        in->kind == PLAN_INPUT_COGROUP ? cogroup_input_run(env, in, to, err) : shuffle_input_run(env, in, to, err);
+    return rc == SDF_OK || rc == OP_STOP ? op_finish(to, err) : rc;
+}
+
+/* Runs the reading task of a partition into `to`. */
+static inline int exchange_read(exchange *x, uint32_t partition, op *to, sdf_error **err)
+{
+    task_leaf leaf = exchange_leaf(x, partition);
+    task_piece piece = {.partition = partition, .leaves = &leaf, .leaf_count = 1};
     task_request q = {.context = 7,
                       .stage = 2,
                       .task = partition,
                       .attempt = 5000 + partition,
                       .limit = UINT64_MAX,
                       .block_bytes = x->block_bytes,
-                      .extents = extents,
-                      .extent_count = (uint32_t)n};
+                      .pieces = &piece,
+                      .piece_count = 1};
     budget b;
     budget_init(&b, x->read_memory);
     task_env env = {.request = &q,
@@ -179,7 +208,8 @@ static inline int exchange_read(exchange *x, uint32_t partition, op *to, sdf_err
                     .budget = &b,
                     .store = x->store,
                     .scratch_dir = x->scratch,
-                    .clock = &timebase_real};
+                    .clock = &timebase_real,
+                    .piece = &piece};
     task_reply reply = {0};
     exec_result result = {0};
     int rc = SDF_OK;
@@ -187,7 +217,7 @@ static inline int exchange_read(exchange *x, uint32_t partition, op *to, sdf_err
         rc = shuffle_output_new(&env, x->then, &reply, &result, &to, err);
     if (!rc) {
         to->env = &env;
-        rc = shuffle_input_run(&env, &x->reads.input, to, err);
+        rc = exchange_input(&env, &x->read_branch.input, to, err);
     }
     if (x->then && to)
         to->close(to);
@@ -198,7 +228,7 @@ static inline int exchange_read(exchange *x, uint32_t partition, op *to, sdf_err
     assert_int_equal(b.used, 0);
     assert_true(b.peak <= b.limit + EXCHANGE_SLACK);
     assert_null(b.spillers);
-    free(extents);
+    free(leaf.extents);
     return rc;
 }
 

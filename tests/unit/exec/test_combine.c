@@ -428,7 +428,7 @@ static void test_two_operators_share_little_memory(void **state)
                 exchange_aggregate(&x, functions[f], "i64", "i64");
             } else {
                 x.writes.output.order = PLAN_ORDER_ASCENDING;
-                x.reads.input.read = PLAN_READ_MERGE;
+                x.read_branch.input.read = PLAN_READ_MERGE;
             }
             x.write_memory = x.read_memory = 1u << 20;
             exchange_write_all(&x, &t, 2);

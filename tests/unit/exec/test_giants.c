@@ -89,7 +89,7 @@ static void way_begin(exchange *x, way w, uint32_t partitions, uint64_t memory)
     else
         x->writes.output.order = PLAN_ORDER_ASCENDING;
     if (w == WAY_SORT)
-        x->reads.input.read = PLAN_READ_MERGE;
+        x->read_branch.input.read = PLAN_READ_MERGE;
     x->write_memory = x->read_memory = memory;
 }
 

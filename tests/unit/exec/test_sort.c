@@ -18,8 +18,8 @@ static void fill(table_of *t, key_style style, size_t count, uint64_t seed)
 static void sorts(exchange *x, bool descending)
 {
     x->writes.output.order = descending ? PLAN_ORDER_DESCENDING : PLAN_ORDER_ASCENDING;
-    x->reads.input.read = PLAN_READ_MERGE;
-    x->reads.input.descending = descending;
+    x->read_branch.input.read = PLAN_READ_MERGE;
+    x->read_branch.input.descending = descending;
 }
 
 /* Splitters from all keys of the table. */
