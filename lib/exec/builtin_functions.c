@@ -1,11 +1,10 @@
 /* The library's own functions for narrow operators: "sdf.words" and "sdf.split_words". They work on whole batches and
- * lend views of the input to the next operator: nothing is copied or called per record. Aggregators are in
- * builtin_aggregators.c. */
+ * lend views of the input to the next operator: nothing is copied or called per record. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "exec/op.h"
+#include "exec/builtins.h"
 #include "exec/scan.h"
 
 typedef struct words_state {
@@ -118,7 +117,7 @@ static int words_split(const sdf_batch *in, sdf_out *out, void *state)
     return words_run(in, out, state, false);
 }
 
-const sdf_function builtin_functions[] = {
+static const sdf_function rows[] = {
     {.struct_size = sizeof(sdf_function),
      .name = "sdf.words",
      .version = 1,
@@ -138,4 +137,4 @@ const sdf_function builtin_functions[] = {
      .open = words_open,
      .close = free},
 };
-const size_t builtin_function_count = sizeof builtin_functions / sizeof builtin_functions[0];
+const builtin_table builtin_functions = BUILTIN_TABLE(rows);
