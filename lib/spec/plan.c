@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
-
 plan *plan_new(void)
 {
     return calloc(1, sizeof(plan));

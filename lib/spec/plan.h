@@ -213,7 +213,7 @@ typedef struct plan_stage {
 /* A value that every task may read by name. */
 typedef struct plan_broadcast {
     char *name;
-    uint32_t id; /* names its object: task_name_broadcast */
+    uint32_t id; /* names its object, which is its bytes alone: task_name_broadcast */
     uint64_t bytes;
     uint64_t digest; /* XXH3-64 of them */
 } plan_broadcast;

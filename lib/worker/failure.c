@@ -1,6 +1,12 @@
 /* Which class of failure an error is: whether, and how, trying again can help. */
 #include "worker/internal.h"
 
+/* Does the piece at hand come from other tasks? */
+static bool reads_shuffles(const task_run *t)
+{
+    return (t->env.piece && t->env.piece->leaf_count) || t->request.side_count;
+}
+
 failure_class failure_of(const task_run *t, int code, const sdf_error *err)
 {
     if (t->env.upstream_failed && code != SDF_E_CANCELLED && code != SDF_E_TIMEOUT)
@@ -27,12 +33,12 @@ failure_class failure_of(const task_run *t, int code, const sdf_error *err)
         return FAILURE_TRANSIENT;
     case SDF_E_NOT_FOUND:
     case SDF_E_CORRUPT:
+        if (t->own_objects) /* the driver's may not be readable yet */
+            return FAILURE_TRANSIENT;
         if (*sdf_error_function(err)) /* one that this program has not, or whose states are others */
             return FAILURE_FATAL;
-        /* The driver's objects may not be readable yet, scratch may have rotted; an input file stays as it is. */
-        if (t->own_objects || (t->env.stage && t->env.stage->input.kind == PLAN_INPUT_SHUFFLE))
-            return FAILURE_TRANSIENT;
-        return FAILURE_FATAL;
+        /* Scratch may have rotted; an input file stays as it is. */
+        return reads_shuffles(t) ? FAILURE_TRANSIENT : FAILURE_FATAL;
     default:
         return FAILURE_FATAL;
     }

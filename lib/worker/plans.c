@@ -31,14 +31,20 @@ static int plan_fetch(const task_request *q, store *s, plan **out, sdf_error **e
     return rc;
 }
 
-int plan_cache_get(plan_cache *c, const task_request *q, store *s, const plan **out, sdf_error **err)
+static void forget(known_plan *k)
+{
+    plan_free(k->plan);
+    broadcasts_clear(&k->broadcasts);
+}
+
+int plan_cache_get(plan_cache *c, const task_request *q, store *s, known_plan **out, sdf_error **err)
 {
     size_t oldest = 0;
     plan *fresh = NULL;
     for (size_t i = 0; i < WORKER_PLANS; i++) {
         if (c->slots[i].plan && strcmp(c->slots[i].hash, q->plan_hash) == 0) {
             c->slots[i].used = ++c->tick;
-            *out = c->slots[i].plan;
+            *out = &c->slots[i];
             return SDF_OK;
         }
         if (c->slots[i].used < c->slots[oldest].used)
@@ -47,17 +53,18 @@ int plan_cache_get(plan_cache *c, const task_request *q, store *s, const plan **
     int rc = plan_fetch(q, s, &fresh, err);
     if (rc)
         return rc;
-    plan_free(c->slots[oldest].plan);
-    c->slots[oldest].plan = fresh;
-    c->slots[oldest].used = ++c->tick;
-    memcpy(c->slots[oldest].hash, q->plan_hash, sizeof q->plan_hash);
-    *out = fresh;
+    known_plan *slot = &c->slots[oldest];
+    forget(slot);
+    slot->plan = fresh;
+    slot->used = ++c->tick;
+    memcpy(slot->hash, q->plan_hash, sizeof q->plan_hash);
+    *out = slot;
     return SDF_OK;
 }
 
 void plan_cache_clear(plan_cache *c)
 {
     for (size_t i = 0; i < WORKER_PLANS; i++)
-        plan_free(c->slots[i].plan);
+        forget(&c->slots[i]);
     memset(c, 0, sizeof *c);
 }

@@ -48,13 +48,18 @@ static int task_store(sdf_worker *w, task_run *t, sdf_error **err)
 static int task_stage(sdf_worker *w, task_run *t, sdf_error **err)
 {
     const task_request *q = &t->request;
+    known_plan *known = NULL;
     t->own_objects = true;
-    int rc = plan_cache_get(&w->plans, q, t->env.store, &t->env.plan, err);
+    int rc = plan_cache_get(&w->plans, q, t->env.store, &known, err);
     if (rc) {
         error_prefix(err, "plan %s", q->plan_hash);
         return rc;
     }
     t->own_objects = false;
+    t->env.plan = known->plan;
+    t->env.broadcasts = &known->broadcasts;
+    t->env.broadcast = broadcasts_get;
+    known->broadcasts.failed = false;
     t->env.stage = plan_find(t->env.plan, q->stage);
     if (!t->env.stage)
         return error_set(err, SDF_E_INVALID, "the plan %s has no stage %u", q->plan_hash, q->stage);
@@ -62,30 +67,6 @@ static int task_stage(sdf_worker *w, task_run *t, sdf_error **err)
     if (q->task < s->first_task || q->task - s->first_task >= s->tasks)
         return error_set(err, SDF_E_INVALID, "stage %u has tasks %u to %llu, not %u", q->stage, s->first_task,
                          (unsigned long long)s->first_task + s->tasks - 1, q->task);
-    return SDF_OK;
-}
-
-/* A list of extents that was too long for the request. */
-static int task_extents(task_run *t, sdf_error **err)
-{
-    task_request *q = &t->request;
-    sdf_view view = {0};
-    if (!q->extents_name || !*q->extents_name)
-        return SDF_OK;
-    t->own_objects = true;
-    int rc = store_get_sealed(t->env.store, q->extents_name, WORKER_EXTENTS_MAX, &view, err);
-    if (!rc) {
-        free(q->extents);
-        q->extents = NULL;
-        q->extent_count = 0;
-        rc = task_extents_decode(view.data, view.size, &q->extents, &q->extent_count, err);
-        store_release(&view);
-    }
-    if (rc) {
-        error_prefix(err, "list of extents \"%s\"", q->extents_name);
-        return rc;
-    }
-    t->own_objects = false;
     return SDF_OK;
 }
 
@@ -150,12 +131,13 @@ int task_run_stage(sdf_worker *w, task_run *t, sdf_error **err)
     if (!rc)
         rc = task_stage(w, t, err);
     if (!rc)
-        rc = task_extents(t, err);
+        rc = task_pieces_get(t, err);
     if (!rc)
         rc = task_scratch(w, t, err);
     if (rc)
         return rc;
     rc = exec_run(&t->env, &t->reply, &t->result, err);
+    t->own_objects = t->env.broadcasts->failed;
     /* An object that this call has not committed may be another call's of the same attempt. */
     bool committed = !rc || t->reply.object_bytes;
     rc = rc ? rc : task_index(t, err);
