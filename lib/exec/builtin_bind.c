@@ -34,8 +34,8 @@ static int try_open(const function *fn, const buf *bound, sdf_error **err)
     return rc;
 }
 
-int builtin_bind(const function **fn, const char *value_type, const sdf_slice *arg, buf *bound, char **result,
-                 sdf_error **err)
+int exec_bind_aggregator(const function **fn, const char *value_type, const sdf_slice *arg, buf *bound, char **result,
+                         sdf_error **err)
 {
     const char *name = (*fn)->def.name;
     int rc = SDF_OK;

@@ -15,14 +15,6 @@
 #include "exec/aggregate.h"
 #include "exec/item.h"
 
-/* ---- builtin_bind.c: an aggregator meets the types and the argument of a plan ---- */
-/* What the plan carries of an aggregator that was found by name: for the library's own, another function may stand for
- * *fn, *bound (empty before) gets the argument that its open reads, *result the type of the result where it depends on
- * the argument or on the fields of a tuple (malloc'd; NULL: as the function says). Any other function stays as it is,
- * and its argument is copied. Errors: SDF_E_INVALID, SDF_E_TYPE, SDF_E_LIMIT; they don't name the operator. */
-int builtin_bind(const function **fn, const char *value_type, const sdf_slice *arg, buf *bound, char **result,
-                 sdf_error **err);
-
 /* ---- raw values; what has not 8 bytes can't be a number, and is 0 ---- */
 static inline int64_t read_i64(const sdf_slice *value)
 {

@@ -26,7 +26,7 @@ static inline void folding_init(folding *f, const char *name, const char *type, 
     arena_init(&f->arena, &f->h.budget, 256, 1 << 20);
     assert_int_equal(exec_register_builtins(NULL), SDF_OK);
     const function *fn = registry_find(name, type, &err);
-    if (!fn || builtin_bind(&fn, type, &text, &f->spec.arg, &f->result, &err))
+    if (!fn || exec_bind_aggregator(&fn, type, &text, &f->spec.arg, &f->result, &err))
         fail_msg("%s of %s: %s", name, type, sdf_error_text(err));
     if (!f->result)
         f->result = strdup(fn->def.out_value ? fn->def.out_value : type);
@@ -58,7 +58,7 @@ static inline int folding_refused(const char *name, const char *type, const char
     char *result = NULL;
     assert_int_equal(exec_register_builtins(NULL), SDF_OK);
     const function *fn = registry_find(name, type, &err);
-    int rc = fn ? builtin_bind(&fn, type, &text, &bound, &result, &err) : sdf_error_code(err);
+    int rc = fn ? exec_bind_aggregator(&fn, type, &text, &bound, &result, &err) : sdf_error_code(err);
     assert_true(!rc == !err);
     sdf_error_free(err);
     buf_free(&bound);
