@@ -126,7 +126,7 @@ static inline int exchange_write(exchange *x, const sdf_slice *keys, const sdf_s
 {
     assert_true(x->maps < EXCHANGE_MAPS_MAX);
     task_request q = {.context = 7,
-                      .stage = 1,
+                      .stage = x->writes.id,
                       .task = x->maps,
                       .attempt = x->maps + 1,
                       .limit = UINT64_MAX,
@@ -182,8 +182,7 @@ static inline task_leaf exchange_leaf(const exchange *x, uint32_t partition)
 
 static inline int exchange_input(task_env *env, const plan_input *in, op *to, sdf_error **err)
 {
-    int rc =
-        in->kind == PLAN_INPUT_COGROUP ? cogroup_input_run(env, in, to, err) : shuffle_input_run(env, in, to, err);
+    int rc = in->kind == PLAN_INPUT_COGROUP ? cogroup_input_run(env, in, to, err) : shuffle_input_run(env, in, to, err);
     return rc == SDF_OK || rc == OP_STOP ? op_finish(to, err) : rc;
 }
 
