@@ -28,29 +28,15 @@ static int gone(int number)
     return number == ENOENT || number == ENOTDIR || number == ESTALE;
 }
 
-/* Appends the folder's entries: a byte of d_type, the name, a NUL. A folder that is not there has none. */
+/* A folder that is not there has no entries. */
 static int read_entries(walk *w, const char *path, buf *entries)
 {
-    DIR *folder = opendir(path);
-    if (folder == NULL)
-        return gone(errno) ? SDF_OK
-                           : local_error(w->err, errno, "the store file:%s can't list \"%s\"", w->fs->root, path);
-    int rc = SDF_OK;
-    struct dirent *d;
-    while (rc == SDF_OK && (errno = 0, d = readdir(folder)) != NULL) {
-        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
-            continue;
-        rc = buf_append(entries, &d->d_type, 1);
-        if (rc == SDF_OK)
-            rc = buf_append(entries, d->d_name, strlen(d->d_name) + 1);
-    }
-    int number = errno;
-    closedir(folder);
-    if (rc != SDF_OK)
+    int number = local_entries(path, entries);
+    if (number == ENOMEM)
         return error_no_memory(w->err);
-    if (d == NULL && number != 0 && !gone(number))
-        return local_error(w->err, number, "the store file:%s can't list \"%s\"", w->fs->root, path);
-    return SDF_OK;
+    return number == 0 || gone(number)
+               ? SDF_OK
+               : local_error(w->err, number, "the store file:%s can't list \"%s\"", w->fs->root, path);
 }
 
 static int has_prefix(const walk *w, const char *name)

@@ -1,9 +1,8 @@
 /* Writing of the "file:" store: a temporary file beside the object, given the object's name when it is whole.
  *
- * How a name is given. Replacing: rename(2). If absent: renameat2(RENAME_NOREPLACE), and where the file system has no
- * such thing (NFS), link(2) and unlink(2) of the temporary name. On NFS an answer can be lost and the call sent again,
- * which then fails although the first one did it; so after a failure the file is looked at: it is committed if the
- * object's name leads to it, or if it has two names (link). */
+ * How a name is given. Replacing: rename(2). If absent: local_name_new. On NFS an answer can be lost and the call sent
+ * again, which then fails although the first one did it; so after a failure the file is looked at: it is committed if
+ * the object's name leads to it. */
 #include "store/file.h"
 
 #include <errno.h>
@@ -164,53 +163,17 @@ int file_writer_append(void *self, void *writer, const sdf_slice *parts, size_t 
 
 /* ---- committing ---- */
 
-static int same_file(const char *path, const struct stat *file)
-{
-    struct stat st;
-    return lstat(path, &st) == 0 && st.st_ino == file->st_ino && st.st_dev == file->st_dev;
-}
-
 static int publish_replacing(const file_writer *w, const struct stat *file)
 {
     if (rename(w->temp, w->path) == 0)
         return 0;
     int number = errno;
-    return same_file(w->path, file) ? 0 : number;
-}
-
-/* 0 or an errno, EEXIST when the name is taken; ENOSYS: can't be done this way here. */
-static int publish_without_replacing(const file_writer *w, const struct stat *file)
-{
-    if (renameat2(AT_FDCWD, w->temp, AT_FDCWD, w->path, RENAME_NOREPLACE) == 0)
-        return 0;
-    int number = errno;
-    if (same_file(w->path, file))
-        return 0;
-    return number == EINVAL || number == ENOTSUP ? ENOSYS : number;
-}
-
-static int publish_by_link(const file_writer *w, const struct stat *file)
-{
-    int number = link(w->temp, w->path) == 0 ? 0 : errno;
-    struct stat st;
-    if (number != 0 && ((lstat(w->temp, &st) == 0 && st.st_nlink == 2) || same_file(w->path, file)))
-        number = 0;
-    if (number == 0)
-        unlink(w->temp); /* if that fails, sweep finds it */
-    return number;
+    return local_same_file(w->path, file) ? 0 : number;
 }
 
 static int publish(file_store *fs, const file_writer *w, const struct stat *file)
 {
-    if (!w->if_absent)
-        return publish_replacing(w, file);
-    if (!__atomic_load_n(&fs->no_rename_flags, __ATOMIC_RELAXED)) {
-        int number = publish_without_replacing(w, file);
-        if (number != ENOSYS)
-            return number;
-        __atomic_store_n(&fs->no_rename_flags, 1, __ATOMIC_RELAXED);
-    }
-    return publish_by_link(w, file);
+    return w->if_absent ? local_name_new(w->temp, w->path, file, &fs->no_rename_flags) : publish_replacing(w, file);
 }
 
 /* Syncs the folders from the object's up to the root: any of them may be new. */

@@ -1,252 +1,267 @@
-/* Finding input files: paths, globs, folders. See input.h for the rules. */
+/* What the names of an input stand for: sources asked, manifests read. See input.h for the rules. */
 #include "store/input.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <glob.h>
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
-#include "base/path.h"
-#include "store/local.h"
+#include "codec/codec.h"
+#include "store/source.h"
+
+#define NAME_BYTES_MAX     4096
+#define VERSION_BYTES_MAX  1024
+#define MANIFEST_BYTES_MAX (UINT64_C(64) << 20) /* decompressed */
+#define MANIFEST_PIECE     65536
 
 typedef struct file_list {
     input_file *files;
     size_t count, capacity;
+    uint32_t scope; /* the narrowest so far */
+    const source *from;
+    sdf_error **err;
+    int status; /* of what add_file met: a source only hands on that there was something */
 } file_list;
 
 void input_list_free(input_file *files, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        free(files[i].path);
+    for (size_t i = 0; i < count; i++) {
+        free(files[i].name);
+        free(files[i].version);
+    }
     free(files);
 }
 
-static int hidden(const char *name)
+/* ---- what sources list ---- */
+
+static int check_info(const file_list *list, const sdf_source_info *info)
 {
-    return *name == '.' || *name == '_';
+    const char *scheme = list->from->base.head.name;
+    if (info->name == NULL || *info->name == 0 || strnlen(info->name, NAME_BYTES_MAX + 1) > NAME_BYTES_MAX ||
+        strchr(info->name, '\n') != NULL)
+        return error_set(list->err, SDF_E_INVALID,
+                         "the source \"%s:\" lists a file whose name is empty, too long or of two lines", scheme);
+    if (source_of(info->name) != list->from)
+        return error_set(list->err, SDF_E_INVALID, "the source \"%s:\" lists \"%.200s\", which is not of its scheme",
+                         scheme, info->name);
+    if (info->version != NULL && strnlen(info->version, VERSION_BYTES_MAX + 1) > VERSION_BYTES_MAX)
+        return error_set(list->err, SDF_E_LIMIT, "the version tag of \"%.200s\" is longer than %d bytes", info->name,
+                         VERSION_BYTES_MAX);
+    return SDF_OK;
 }
 
-static const char *last_part(const char *path)
+static int append_file(file_list *list, const sdf_source_info *info)
 {
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
-
-/* Adds a readable regular file; takes `path`. */
-static int add_file(file_list *list, char *path, const struct stat *st, sdf_error **err)
-{
-    int rc = SDF_OK;
-    if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
-        rc = local_error(err, errno, "can't read the input file \"%s\"", path);
-    if (rc == SDF_OK && list->count == list->capacity) {
+    if (list->count == list->capacity) {
         size_t capacity = list->capacity ? list->capacity * 2 : 16;
         input_file *files = realloc(list->files, capacity * sizeof *files);
-        if (files == NULL) {
-            rc = error_no_memory(err);
+        if (files == NULL)
+            return error_no_memory(list->err);
+        list->files = files;
+        list->capacity = capacity;
+    }
+    bool tagged = info->version != NULL && *info->version != 0;
+    input_file file = {strdup(info->name), info->size, info->modified_ns, tagged ? strdup(info->version) : NULL};
+    if (file.name == NULL || (tagged && file.version == NULL)) {
+        free(file.name);
+        free(file.version);
+        return error_no_memory(list->err);
+    }
+    list->files[list->count++] = file;
+    return SDF_OK;
+}
+
+static int add_file(const sdf_source_info *info, void *user)
+{
+    file_list *list = user;
+    /* A list of the library's own source is of files that have odd names, but no wrong ones. */
+    list->status = *info->name == '/' ? SDF_OK : check_info(list, info);
+    if (list->status == SDF_OK)
+        list->status = append_file(list, info);
+    return list->status;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const input_file *)a)->name, ((const input_file *)b)->name);
+}
+
+/* In order; a file that "**" came upon in two ways is there once. */
+static void sort_files(file_list *list, size_t first)
+{
+    if (list->count - first < 2)
+        return;
+    qsort(list->files + first, list->count - first, sizeof *list->files, by_name);
+    size_t kept = first + 1;
+    for (size_t i = first + 1; i < list->count; i++) {
+        if (strcmp(list->files[i].name, list->files[kept - 1].name) != 0) {
+            list->files[kept++] = list->files[i];
         } else {
-            list->files = files;
-            list->capacity = capacity;
+            free(list->files[i].name);
+            free(list->files[i].version);
         }
     }
-    if (rc != SDF_OK) {
-        free(path);
-        return rc;
-    }
-    list->files[list->count++] = (input_file){path, (uint64_t)st->st_size, local_mtime_ns(st)};
-    return SDF_OK;
+    list->count = kept;
 }
 
-/* ---- folders ---- */
-
-static int add_entry(file_list *list, const char *folder, const char *name, sdf_error **err)
+/* A name of a source: itself, a folder, a glob. */
+static int add_source(file_list *list, const char *uri)
 {
-    char *path = path_join(folder, name);
-    if (path == NULL)
-        return error_no_memory(err);
-    struct stat st;
-    int rc;
-    if (stat(path, &st) != 0)
-        rc = local_error(err, errno, "can't read the input file \"%s\"", path);
-    else if (S_ISREG(st.st_mode))
-        return add_file(list, path, &st, err);
-    else
-        rc = SDF_OK; /* folders inside, sockets: not files */
-    free(path);
-    return rc;
-}
-
-static int add_folder(file_list *list, const char *path, sdf_error **err)
-{
-    DIR *folder = opendir(path);
-    if (folder == NULL)
-        return local_error(err, errno, "can't read the input folder \"%s\"", path);
-    int rc = SDF_OK;
-    struct dirent *d;
-    while (rc == SDF_OK && (errno = 0, d = readdir(folder)) != NULL)
-        if (!hidden(d->d_name))
-            rc = add_entry(list, path, d->d_name, err);
-    if (rc == SDF_OK && errno != 0)
-        rc = local_error(err, errno, "can't read the input folder \"%s\"", path);
-    closedir(folder);
-    return rc;
-}
-
-static int add_path(file_list *list, const char *path, const struct stat *st, sdf_error **err)
-{
-    if (S_ISDIR(st->st_mode))
-        return add_folder(list, path, err);
-    if (!S_ISREG(st->st_mode)) {
-        error_set(err, SDF_E_INVALID, "the input \"%s\" is neither a file nor a folder", path);
-        error_hint(err, "copy what a device or pipe yields into a file first");
-        return SDF_E_INVALID;
-    }
-    char *copy = strdup(path);
-    return copy != NULL ? add_file(list, copy, st, err) : error_no_memory(err);
-}
-
-/* ---- globs ---- */
-
-/* What made a glob stop. glob(3) has no room for an argument to its callback. */
-static _Thread_local int glob_number;
-static _Thread_local char glob_path[256];
-
-static int glob_stopped(const char *path, int number)
-{
-    glob_number = number;
-    glob_path[0] = 0;
-    strncat(glob_path, path, sizeof glob_path - 1);
-    return number != ENOENT && number != ENOTDIR; /* a folder that is not there has no matches */
-}
-
-/* glob(3) under the C locale of this thread: ranges like [a-z] and bytes that are no characters match bytewise. */
-static int glob_bytes(const char *pattern, glob_t *found)
-{
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (c == (locale_t)0)
-        return GLOB_NOSPACE;
-    locale_t before = uselocale(c);
-    int rc = glob(pattern, GLOB_NOSORT, glob_stopped, found);
-    uselocale(before);
-    freelocale(c);
-    return rc;
-}
-
-static int add_matches(file_list *list, const char *pattern, const glob_t *found, sdf_error **err)
-{
-    int spelled = hidden(last_part(pattern));
-    for (size_t i = 0; i < found->gl_pathc; i++) {
-        const char *path = found->gl_pathv[i];
-        struct stat st;
-        if (!spelled && hidden(last_part(path)))
-            continue;
-        int rc = stat(path, &st) == 0 ? add_path(list, path, &st, err)
-                                      : local_error(err, errno, "can't read the input file \"%s\"", path);
-        if (rc != SDF_OK)
-            return rc;
-    }
-    return SDF_OK;
-}
-
-/* The absolute path as a pattern: in a relative one, the working folder in front is no part of the glob. malloc'd. */
-static char *glob_pattern(const char *path, const char *uri)
-{
-    const char *given = strncmp(uri, "file:", 5) == 0 ? uri + 5 : uri;
-    size_t size = strlen(given);
-    while (size > 1 && given[size - 1] == '/')
-        size--;
-    size_t literal = *given == '/' ? 0 : strlen(path) - size;
-    char *pattern = malloc(2 * strlen(path) + 1), *p = pattern;
-    for (size_t i = 0; pattern != NULL && i <= strlen(path); i++) {
-        if (i < literal && strchr("*?[\\", path[i]) != NULL)
-            *p++ = '\\';
-        *p++ = path[i];
-    }
-    return pattern;
-}
-
-static int add_glob(file_list *list, const char *path, const char *uri, sdf_error **err)
-{
-    glob_t found;
-    memset(&found, 0, sizeof found);
-    char *pattern = glob_pattern(path, uri);
-    if (pattern == NULL)
-        return error_no_memory(err);
-    int rc = glob_bytes(pattern, &found);
-    if (rc == GLOB_NOMATCH)
-        rc = SDF_OK; /* the caller sees that nothing came */
-    else if (rc == GLOB_ABORTED)
-        rc = local_error(err, glob_number, "can't read the folder \"%s\", which the input \"%s\" asks for", glob_path,
-                         path);
-    else if (rc != 0)
-        rc = error_no_memory(err);
-    else
-        rc = add_matches(list, pattern, &found, err);
-    globfree(&found);
-    free(pattern);
-    return rc;
-}
-
-/* ---- names ---- */
-
-static int by_path(const void *a, const void *b)
-{
-    return strcmp(((const input_file *)a)->path, ((const input_file *)b)->path);
-}
-
-static int nothing_found(const char *path, int is_folder, int is_glob, sdf_error **err)
-{
-    if (is_folder) {
-        error_set(err, SDF_E_NOT_FOUND, "the input folder \"%s\" has no files", path);
-        error_hint(err, "folders inside it, and names beginning with '.' or '_', are left out");
-    } else if (is_glob) {
-        error_set(err, SDF_E_NOT_FOUND, "no input file matches \"%s\"", path);
-        error_hint(err, "check the pattern (* ? [ ]); names beginning with '.' or '_' are left out");
-    } else {
-        error_set(err, SDF_E_NOT_FOUND, "the input file \"%s\" does not exist", path);
-        error_hint(err, "check the path");
-    }
-    return SDF_E_NOT_FOUND;
-}
-
-static int add_name(file_list *list, const char *uri, sdf_error **err)
-{
-    char *path;
-    int rc = local_path(uri, &path, err);
+    source *from = source_of(uri);
+    size_t first = list->count;
+    int rc = service_enter(&from->base, list->err);
     if (rc != SDF_OK)
         return rc;
-    size_t first = list->count;
-    struct stat st;
-    int there = stat(path, &st) == 0, number = errno;
-    int is_glob = !there && strpbrk(path, "*?[") != NULL;
-    if (there)
-        rc = add_path(list, path, &st, err);
-    else if (is_glob)
-        rc = add_glob(list, path, uri, err);
-    else if (number != ENOENT && number != ENOTDIR)
-        rc = local_error(err, number, "can't read the input file \"%s\"", path);
-    if (rc == SDF_OK && list->count == first)
-        rc = nothing_found(path, there, is_glob, err);
-    if (list->count > first)
-        qsort(list->files + first, list->count - first, sizeof *list->files, by_path);
-    free(path);
+    list->from = from;
+    list->status = SDF_OK;
+    rc = from->ops.list(from->base.self, uri, add_file, list, list->err);
+    service_leave(&from->base);
+    if (list->status != SDF_OK)
+        return list->status;
+    if (rc == SDF_OK && list->count == first) {
+        rc = error_set(list->err, SDF_E_NOT_FOUND, "no input file is found under \"%s\"", uri);
+        error_hint(list->err, "check the name; the source \"%s:\" lists nothing for it", from->base.head.name);
+    }
+    if (rc != SDF_OK)
+        return rc;
+    sort_files(list, first);
+    if (from->ops.scope < list->scope)
+        list->scope = from->ops.scope;
+    return SDF_OK;
+}
+
+/* ---- manifests ---- */
+
+static bool is_manifest(const char *uri)
+{
+    return strncmp(uri, "manifest:", 9) == 0;
+}
+
+/* Whether a name stands for itself, and not for something in the manifest's folder. */
+static bool is_absolute(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    return *name == '/' || source_of(name) != source_of("file:") || strncmp(name, "file:", 5) == 0 ||
+           strncmp(name + n, "://", 3) == 0;
+}
+
+/* A relative name of a manifest, joined to its folder. If the name is a glob, the folder must not be part of it. */
+static char *in_folder(const char *manifest, const char *name)
+{
+    const char *end = strrchr(manifest, '/');
+    if (end == NULL)
+        end = strchr(manifest, ':');
+    size_t size = end != NULL ? (size_t)(end - manifest) + 1 : 0;
+    bool glob = *manifest == '/' && strpbrk(name, "*?[") != NULL;
+    char *full = malloc(2 * size + strlen(name) + 1), *p = full;
+    for (size_t i = 0; full != NULL && i < size; i++) {
+        if (glob && strchr("*?[\\", manifest[i]) != NULL)
+            *p++ = '\\';
+        *p++ = manifest[i];
+    }
+    if (full != NULL)
+        strcpy(p, name);
+    return full;
+}
+
+static int add_line(file_list *list, const char *manifest, const char *line)
+{
+    if (is_manifest(line)) {
+        error_set(list->err, SDF_E_INVALID, "\"%.200s\" is a manifest itself", line);
+        error_hint(list->err, "a manifest names files, folders and globs; name several manifests one after another");
+        return SDF_E_INVALID;
+    }
+    char *name = is_absolute(line) ? strdup(line) : in_folder(manifest, line);
+    int rc = name != NULL ? add_source(list, name) : error_no_memory(list->err);
+    free(name);
     return rc;
 }
 
-int input_list(const char *uris, input_file **files, size_t *count, sdf_error **err)
+static int add_lines(file_list *list, const char *manifest, char *text, size_t size)
 {
-    file_list list = {NULL, 0, 0};
+    size_t number = 0;
+    int rc = SDF_OK;
+    for (char *line = text, *end = text + size; rc == SDF_OK && line < end;) {
+        char *stop = memchr(line, '\n', (size_t)(end - line));
+        char *next = stop != NULL ? stop + 1 : end;
+        stop = stop != NULL ? stop : end;
+        stop -= stop > line && stop[-1] == '\r';
+        *stop = 0; /* text has room for one more byte */
+        number++;
+        if (strlen(line) != (size_t)(stop - line))
+            rc = error_set(list->err, SDF_E_INVALID, "a name has a NUL byte in it");
+        else if (stop - line > NAME_BYTES_MAX)
+            rc = error_set(list->err, SDF_E_LIMIT, "a name is longer than %d bytes", NAME_BYTES_MAX);
+        else if (*line != 0 && *line != '#')
+            rc = add_line(list, manifest, line);
+        line = next;
+    }
+    if (rc != SDF_OK)
+        error_prefix(list->err, "the manifest \"%s\", line %zu", manifest, number);
+    return rc;
+}
+
+static int read_manifest(const input_file *file, buf *text, sdf_error **err)
+{
+    task_split split = {.path = file->name,
+                        .file_size = file->size,
+                        .file_mtime_ns = file->mtime_ns,
+                        .version = file->version,
+                        .codec = (uint8_t)codec_of_path(file->name)};
+    budget own;
+    budget_init(&own, MANIFEST_BYTES_MAX);
+    input_stream *s;
+    int rc = input_stream_open(&split, 0, &own, &s, err);
+    if (rc != SDF_OK)
+        return rc;
+    for (size_t got = 0; rc == SDF_OK; text->size += got) {
+        if (text->size > MANIFEST_BYTES_MAX)
+            rc = error_set(err, SDF_E_LIMIT, "the manifest \"%s\" is larger than %u MiB", file->name,
+                           (unsigned)(MANIFEST_BYTES_MAX >> 20));
+        else if (buf_reserve(text, MANIFEST_PIECE + 1) != SDF_OK)
+            rc = error_no_memory(err);
+        else
+            rc = input_stream_read(s, text->data + text->size, MANIFEST_PIECE, &got, err);
+    }
+    input_stream_close(s);
+    return rc == SDF_END ? SDF_OK : rc;
+}
+
+static int add_manifest(file_list *list, const char *uri)
+{
+    file_list own = {.scope = list->scope, .err = list->err};
+    buf text = BUF_EMPTY;
+    size_t first = list->count;
+    int rc = is_manifest(uri + 9) ? error_set(list->err, SDF_E_INVALID, "\"%.200s\" names a manifest twice", uri)
+                                  : add_source(&own, uri + 9);
+    if (rc != SDF_OK)
+        error_prefix(list->err, "the manifest");
+    else if (own.count != 1)
+        rc = error_set(list->err, SDF_E_INVALID, "the manifest \"%s\" stands for %zu files, not one", uri + 9,
+                       own.count);
+    if (rc == SDF_OK)
+        rc = read_manifest(own.files, &text, list->err);
+    if (rc == SDF_OK)
+        rc = add_lines(list, own.files[0].name, (char *)text.data, text.size);
+    if (rc == SDF_OK && list->count == first)
+        rc = error_set(list->err, SDF_E_NOT_FOUND, "the manifest \"%s\" names no files", own.files[0].name);
+    buf_free(&text);
+    input_list_free(own.files, own.count);
+    return rc;
+}
+
+/* ---- the whole ---- */
+
+int input_list(const char *uris, input_file **files, size_t *count, uint32_t *scope, sdf_error **err)
+{
+    file_list list = {.scope = SDF_SCOPE_NETWORK, .err = err};
     int rc = SDF_OK;
     for (const char *at = uris; rc == SDF_OK && *at != 0;) {
         size_t size = strcspn(at, "\n");
         if (size > 0) {
             char *uri = strndup(at, size);
-            rc = uri != NULL ? add_name(&list, uri, err) : error_no_memory(err);
+            rc = uri == NULL        ? error_no_memory(err)
+                 : is_manifest(uri) ? add_manifest(&list, uri)
+                                    : add_source(&list, uri);
             free(uri);
         }
         at += size + (at[size] == '\n');
@@ -259,5 +274,7 @@ int input_list(const char *uris, input_file **files, size_t *count, sdf_error **
     }
     *files = list.files;
     *count = list.count;
+    if (scope != NULL)
+        *scope = list.scope;
     return SDF_OK;
 }

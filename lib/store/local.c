@@ -1,9 +1,11 @@
 /* Paths of this machine. See local.h. */
 #include "store/local.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -64,7 +66,7 @@ int local_path(const char *uri, char **path, sdf_error **err)
         return make_absolute(uri, path, err);
     error_set(err, SDF_E_UNSUPPORTED, "\"%.200s\": files of the scheme \"%.*s:\" can't be read or written", uri,
               scheme > 32 ? 32 : (int)scheme, uri);
-    error_hint(err, "name a path of this machine, or a file: URI");
+    error_hint(err, "name a path of this machine, or a file: URI, or register that scheme in the program");
     return SDF_E_UNSUPPORTED;
 }
 
@@ -107,6 +109,65 @@ int local_open(const char *path, int flags, unsigned mode)
     }
 }
 
+int local_entries(const char *path, buf *entries)
+{
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return errno;
+    int number = 0;
+    struct dirent *d;
+    while (number == 0 && (errno = 0, d = readdir(folder)) != NULL) {
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+            continue;
+        if (buf_append(entries, &d->d_type, 1) != SDF_OK ||
+            buf_append(entries, d->d_name, strlen(d->d_name) + 1) != SDF_OK)
+            number = ENOMEM;
+    }
+    if (number == 0)
+        number = errno;
+    closedir(folder);
+    return number;
+}
+
+bool local_same_file(const char *path, const struct stat *file)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && st.st_ino == file->st_ino && st.st_dev == file->st_dev;
+}
+
+/* As local_name_new; ENOSYS: it can't be done this way here. */
+static int name_by_rename(const char *from, const char *to, const struct stat *file)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    int number = errno;
+    if (local_same_file(to, file))
+        return 0;
+    return number == EINVAL || number == ENOTSUP ? ENOSYS : number;
+}
+
+static int name_by_link(const char *from, const char *to, const struct stat *file)
+{
+    int number = link(from, to) == 0 ? 0 : errno;
+    struct stat st;
+    if (number != 0 && ((lstat(from, &st) == 0 && st.st_nlink == 2) || local_same_file(to, file)))
+        number = 0;
+    if (number == 0)
+        unlink(from); /* if that fails, it goes with what is left over */
+    return number;
+}
+
+int local_name_new(const char *from, const char *to, const struct stat *file, int *no_flags)
+{
+    if (!__atomic_load_n(no_flags, __ATOMIC_RELAXED)) {
+        int number = name_by_rename(from, to, file);
+        if (number != ENOSYS)
+            return number;
+        __atomic_store_n(no_flags, 1, __ATOMIC_RELAXED);
+    }
+    return name_by_link(from, to, file);
+}
+
 int local_sync_folder(const char *path)
 {
     int fd = local_open(path, O_RDONLY | O_DIRECTORY, 0);
@@ -115,4 +176,16 @@ int local_sync_folder(const char *path)
     int number = fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP ? 0 : errno;
     close(fd);
     return number;
+}
+
+int local_sync_parent(const char *path)
+{
+    char *parent = strdup(path);
+    if (parent == NULL)
+        return ENOMEM;
+    char *slash = strrchr(parent, '/');
+    slash[slash == parent] = 0;
+    int number = local_sync_folder(parent);
+    free(parent);
+    return number == EACCES ? 0 : number; /* one may make folders where one may not read */
 }

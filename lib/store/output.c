@@ -1,97 +1,93 @@
-/* Output folders, the driver's side. See output.h for the protocol. */
+/* Outputs of any scheme: names checked, parts noted for the manifest, the rest is the sink's. */
 #include "store/output.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/path.h"
 #include "store/local.h"
+#include "store/sink.h"
 #include "store/store.h"
 
-#define REMOVE_TRIES 3 /* a worker that has not heard of the end may put a file into a folder under removal */
-
-typedef struct part {
+typedef struct published {
     char *name;
     uint64_t bytes, records;
     size_t order; /* of publishing */
-} part;
+} published;
 
 struct output {
-    char *path, *temporary;
-    part *parts;
+    sink *to;
+    void *handle; /* the sink's */
+    bool single;
+    published *parts;
     size_t count, capacity;
+};
+
+struct output_part {
+    sink *to;
+    void *handle;
 };
 
 static void output_free(output *out)
 {
+    service_leave(&out->to->base);
     for (size_t i = 0; i < out->count; i++)
         free(out->parts[i].name);
     free(out->parts);
-    free(out->path);
-    free(out->temporary);
     free(out);
 }
 
-/* ---- begin ---- */
-
-static int already_there(const char *path, sdf_error **err)
+int output_absolute(const char *uri, char **absolute, uint32_t *scope, sdf_error **err)
 {
-    char *temporary = path_join(path, "_temporary"), *success = path_join(path, "_SUCCESS");
-    int unfinished = temporary != NULL && success != NULL && access(temporary, F_OK) == 0 && access(success, F_OK) != 0;
-    free(temporary);
-    free(success);
-    error_set(err, SDF_E_EXISTS, "the output \"%s\" exists already", path);
-    if (unfinished)
-        error_hint(err, "a job that is running, or was killed, left it unfinished; remove it, or name another folder");
-    else
-        error_hint(err, "name a folder that does not exist yet, or remove this one");
-    return SDF_E_EXISTS;
+    const sink *to = sink_of(uri);
+    if (scope != NULL)
+        *scope = to->ops.scope;
+    if (to == sink_of("file:"))
+        return local_path(uri, absolute, err);
+    *absolute = strdup(uri);
+    return *absolute != NULL ? SDF_OK : error_no_memory(err);
 }
 
-static int make_folders(const output *out, sdf_error **err)
+/* ---- names ---- */
+
+static bool is_plain(const char *name)
 {
-    struct stat st;
-    if (lstat(out->path, &st) == 0)
-        return already_there(out->path, err);
-    int rc = path_make_parent(out->path, err);
-    if (rc != SDF_OK) {
-        error_prefix(err, "can't make the output \"%s\"", out->path);
+    return strchr(name, '/') == NULL && store_check_name(name, NULL) == SDF_OK;
+}
+
+static int check_token(const char *token, sdf_error **err)
+{
+    return is_plain(token) ? SDF_OK : error_set(err, SDF_E_INVALID, "\"%.100s\" can't name an output job", token);
+}
+
+/* A part may lie in a folder of the output, "_errors/part-00000", but not where the output keeps its own. */
+static int check_final(const char *final, bool single, sdf_error **err)
+{
+    bool good = single ? *final == 0
+                       : store_check_name(final, NULL) == SDF_OK && (*final != '_' || strchr(final, '/') != NULL) &&
+                             strncmp(final, "_SUCCESS/", 9) != 0 && strncmp(final, "_temporary/", 11) != 0;
+    return good ? SDF_OK : error_set(err, SDF_E_INVALID, "\"%.100s\" can't be a part of an output", final);
+}
+
+/* ---- driver ---- */
+
+int output_begin(const char *uri, const char *token, bool single, output **out, sdf_error **err)
+{
+    int rc = check_token(token, err);
+    if (rc != SDF_OK)
         return rc;
-    }
-    if (mkdir(out->path, 0777) != 0)
-        return errno == EEXIST ? already_there(out->path, err)
-                               : local_error(err, errno, "can't make the output folder \"%s\"", out->path);
-    if (mkdir(out->temporary, 0777) == 0)
-        return SDF_OK;
-    rc = local_error(err, errno, "can't make the folder \"%s\"", out->temporary);
-    rmdir(out->path);
-    return rc;
-}
-
-int output_absolute(const char *uri, char **absolute, sdf_error **err)
-{
-    return local_path(uri, absolute, err);
-}
-
-int output_begin(const char *uri, const char *token, output **out, sdf_error **err)
-{
-    if (strchr(token, '/') != NULL || store_check_name(token, NULL) != SDF_OK)
-        return error_set(err, SDF_E_INVALID, "\"%.100s\" can't name an output job", token);
     output *o = calloc(1, sizeof *o);
     if (o == NULL)
         return error_no_memory(err);
-    int rc = local_path(uri, &o->path, err);
-    if (rc == SDF_OK && (o->temporary = path_join(o->path, "_temporary")) == NULL)
-        rc = error_no_memory(err);
-    if (rc == SDF_OK)
-        rc = make_folders(o, err);
+    o->to = sink_of(uri);
+    o->single = single;
+    rc = service_enter(&o->to->base, err);
+    if (rc != SDF_OK) {
+        free(o);
+        return rc;
+    }
+    rc = o->to->ops.begin(o->to->base.self, uri, token, single, &o->handle, err);
     if (rc != SDF_OK) {
         output_free(o);
         return rc;
@@ -100,61 +96,11 @@ int output_begin(const char *uri, const char *token, output **out, sdf_error **e
     return SDF_OK;
 }
 
-/* ---- publish ---- */
-
-static int check_names(const char *temp, const char *final, sdf_error **err)
-{
-    const char *file = strncmp(temp, "_temporary/", 11) == 0 ? temp + 11 : "/";
-    if (strchr(file, '/') != NULL || store_check_name(temp, NULL) != SDF_OK)
-        return error_set(err, SDF_E_INVALID, "\"%.100s\" can't be a temporary file of an output", temp);
-    if (*final == '_' || strchr(final, '/') != NULL || store_check_name(final, NULL) != SDF_OK)
-        return error_set(err, SDF_E_INVALID, "\"%.100s\" can't be a part of an output", final);
-    return SDF_OK;
-}
-
-/* The size of a regular file; opened for it, since NFS answers from a cache otherwise. 0, or an errno. */
-static int file_size(const char *path, uint64_t *size)
-{
-    int fd = local_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-    if (fd < 0)
-        return errno;
-    struct stat st;
-    int number = fstat(fd, &st) != 0 ? errno : S_ISREG(st.st_mode) ? 0 : EINVAL;
-    *size = number == 0 ? (uint64_t)st.st_size : 0;
-    close(fd);
-    return number;
-}
-
-static int wrong_size(const char *path, uint64_t size, uint64_t bytes, sdf_error **err)
-{
-    return error_set(err, SDF_E_CORRUPT, "the output file \"%s\" has %llu bytes, its writer reported %llu", path,
-                     (unsigned long long)size, (unsigned long long)bytes);
-}
-
-/* Renames, or finds that it is done: the temporary name is gone, and the file of that size has its final one. */
-static int give_name(const char *from, const char *to, uint64_t bytes, sdf_error **err)
-{
-    uint64_t size;
-    int number = file_size(from, &size);
-    if (number == 0 && size != bytes)
-        return wrong_size(from, size, bytes, err);
-    if (number == 0 && rename(from, to) != 0)
-        number = errno;
-    if (number == 0)
-        return SDF_OK;
-    if (number == ENOENT && file_size(to, &size) == 0)
-        return size == bytes ? SDF_OK : wrong_size(to, size, bytes, err);
-    int rc = local_error(err, number, "can't publish the output file \"%s\" as \"%s\"", from, to);
-    if (number == ENOENT)
-        error_hint(err, "the driver and all workers must see the same output folder");
-    return rc;
-}
-
 static int note_part(output *out, const char *name, uint64_t bytes, uint64_t records, sdf_error **err)
 {
     if (out->count == out->capacity) {
         size_t capacity = out->capacity ? out->capacity * 2 : 64;
-        part *parts = realloc(out->parts, capacity * sizeof *parts);
+        published *parts = realloc(out->parts, capacity * sizeof *parts);
         if (parts == NULL)
             return error_no_memory(err);
         out->parts = parts;
@@ -163,32 +109,23 @@ static int note_part(output *out, const char *name, uint64_t bytes, uint64_t rec
     char *copy = strdup(name);
     if (copy == NULL)
         return error_no_memory(err);
-    out->parts[out->count] = (part){copy, bytes, records, out->count};
+    out->parts[out->count] = (published){copy, bytes, records, out->count};
     out->count++;
     return SDF_OK;
 }
 
-int output_publish(output *out, const char *temp, const char *final, uint64_t bytes, uint64_t records, sdf_error **err)
+int output_publish(output *out, const char *ticket, const char *final, uint64_t bytes, uint64_t records,
+                   sdf_error **err)
 {
-    int rc = check_names(temp, final, err);
-    if (rc != SDF_OK)
-        return rc;
-    /* Noted first, so that abort removes it whatever happens in between. */
-    rc = note_part(out, final, bytes, records, err);
-    if (rc != SDF_OK)
-        return rc;
-    char *from = path_join(out->path, temp), *to = path_join(out->path, final);
-    rc = from != NULL && to != NULL ? give_name(from, to, bytes, err) : error_no_memory(err);
-    free(from);
-    free(to);
-    return rc;
+    int rc = check_final(final, out->single, err);
+    if (rc == SDF_OK)
+        rc = out->to->ops.publish(out->to->base.self, out->handle, ticket, final, bytes, err);
+    return rc == SDF_OK ? note_part(out, final, bytes, records, err) : rc;
 }
-
-/* ---- finish ---- */
 
 static int by_name(const void *a, const void *b)
 {
-    const part *p = a, *q = b;
+    const published *p = a, *q = b;
     int order = strcmp(p->name, q->name);
     return order != 0 ? order : p->order < q->order ? -1 : 1;
 }
@@ -201,7 +138,7 @@ static int manifest_text(output *out, buf *text)
     if (out->count > 0)
         qsort(out->parts, out->count, sizeof *out->parts, by_name);
     for (size_t i = 0; i < out->count && rc == SDF_OK; i++) {
-        const part *p = &out->parts[i];
+        const published *p = &out->parts[i];
         if (i + 1 < out->count && strcmp(p->name, out->parts[i + 1].name) == 0)
             continue;
         rc = buf_printf(text, "%s{\"name\":", separator);
@@ -215,94 +152,79 @@ static int manifest_text(output *out, buf *text)
     return rc == SDF_OK ? buf_text(text, "]}\n") : rc;
 }
 
-/* 0, or an errno. */
-static int write_synced(const char *path, const buf *text)
-{
-    int fd = local_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666);
-    if (fd < 0)
-        return errno;
-    int number = path_write_all(fd, text->data, text->size);
-    if (number == 0 && fsync(fd) != 0)
-        number = errno;
-    if (close(fd) != 0 && number == 0)
-        number = errno;
-    return number;
-}
-
-static int sync_parent(const char *path)
-{
-    char *parent = strdup(path);
-    if (parent == NULL)
-        return ENOMEM;
-    char *slash = strrchr(parent, '/');
-    slash[slash == parent] = 0;
-    int number = local_sync_folder(parent);
-    free(parent);
-    return number == EACCES ? 0 : number; /* one may make folders where one may not read */
-}
-
-static int write_success(output *out, const buf *manifest, sdf_error **err)
-{
-    char *temp = path_join(out->path, "._SUCCESS"), *success = path_join(out->path, "_SUCCESS");
-    int number = temp != NULL && success != NULL ? write_synced(temp, manifest) : ENOMEM;
-    if (number == 0)
-        number = local_sync_folder(out->path);
-    if (number == 0 && rename(temp, success) != 0)
-        number = errno;
-    if (number == 0)
-        number = local_sync_folder(out->path);
-    if (number == 0)
-        number = sync_parent(out->path);
-    free(temp);
-    free(success);
-    return number == 0 ? SDF_OK : local_error(err, number, "can't finish the output \"%s\"", out->path);
-}
-
-static int remove_temporary(const output *out, sdf_error **err)
-{
-    int rc = path_remove_tree(out->temporary, NULL);
-    for (int tries = 1; rc != SDF_OK && tries < REMOVE_TRIES; tries++)
-        rc = path_remove_tree(out->temporary, tries + 1 == REMOVE_TRIES ? err : NULL);
-    return rc;
-}
-
 int output_finish(output *out, sdf_error **err)
 {
-    buf manifest = BUF_EMPTY;
-    int rc = manifest_text(out, &manifest);
-    if (rc != SDF_OK)
-        error_no_memory(err);
-    else
-        rc = remove_temporary(out, err);
-    if (rc == SDF_OK)
-        rc = write_success(out, &manifest, err);
-    buf_free(&manifest);
-    if (rc == SDF_OK)
-        output_free(out);
-    else
+    buf text = BUF_EMPTY;
+    if (manifest_text(out, &text) != SDF_OK) {
+        buf_free(&text);
         output_abort(out);
+        return error_no_memory(err);
+    }
+    sdf_slice manifest = buf_slice(&text);
+    int rc = out->to->ops.finish(out->to->base.self, out->handle, &manifest, err);
+    buf_free(&text);
+    output_free(out);
     return rc;
-}
-
-/* ---- abort ---- */
-
-static void remove_in(const output *out, const char *name)
-{
-    char *path = path_join(out->path, name);
-    if (path != NULL)
-        unlink(path);
-    free(path);
 }
 
 void output_abort(output *out)
 {
     if (out == NULL)
         return;
-    remove_in(out, "_SUCCESS"); /* first: what follows is no output any more */
-    remove_in(out, "._SUCCESS");
-    for (size_t i = 0; i < out->count; i++)
-        remove_in(out, out->parts[i].name);
-    remove_temporary(out, NULL);
-    rmdir(out->path);
+    out->to->ops.abort(out->to->base.self, out->handle);
     output_free(out);
+}
+
+/* ---- worker ---- */
+
+int output_part_open(const char *uri, const char *token, bool single, const char *attempt, const char *final,
+                     output_part **part, sdf_error **err)
+{
+    int rc = check_token(token, err);
+    if (rc == SDF_OK && !is_plain(attempt))
+        rc = error_set(err, SDF_E_INVALID, "\"%.100s\" can't name an attempt", attempt);
+    if (rc == SDF_OK)
+        rc = check_final(final, single, err);
+    if (rc != SDF_OK)
+        return rc;
+    output_part *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return error_no_memory(err);
+    p->to = sink_of(uri);
+    rc = service_enter(&p->to->base, err);
+    if (rc == SDF_OK) {
+        rc = p->to->ops.part_open(p->to->base.self, uri, token, single, attempt, final, &p->handle, err);
+        if (rc != SDF_OK)
+            service_leave(&p->to->base);
+    }
+    if (rc != SDF_OK) {
+        free(p);
+        return rc;
+    }
+    *part = p;
+    return SDF_OK;
+}
+
+int output_part_write(output_part *part, const void *data, size_t size, sdf_error **err)
+{
+    return part->to->ops.part_write(part->to->base.self, part->handle, data, size, err);
+}
+
+int output_part_close(output_part *part, char ticket[OUTPUT_TICKET_MAX], sdf_error **err)
+{
+    memset(ticket, 0, OUTPUT_TICKET_MAX);
+    int rc = part->to->ops.part_close(part->to->base.self, part->handle, ticket, OUTPUT_TICKET_MAX, err);
+    ticket[OUTPUT_TICKET_MAX - 1] = 0;
+    service_leave(&part->to->base);
+    free(part);
+    return rc;
+}
+
+void output_part_abort(output_part *part)
+{
+    if (part == NULL)
+        return;
+    part->to->ops.part_abort(part->to->base.self, part->handle);
+    service_leave(&part->to->base);
+    free(part);
 }

@@ -4,12 +4,12 @@
 
 #include <sdf/sys/store.h>
 
+#include "store/scheme_table.h"
+
 typedef struct store_scheme {
-    char name[33];
+    scheme_entry head;
     sdf_store_ops ops; /* sized to what this library knows; later fields are NULL */
     sdf_store_open_fn open;
-    void *user;
-    const sdf_store_ops *given; /* by the host; NULL: built in */
     /* Makes the paths in `rest` absolute, as a malloc'd text; NULL: it has none. */
     int (*absolute)(const char *rest, char **out, sdf_error **err);
 } store_scheme;

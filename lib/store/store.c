@@ -21,7 +21,7 @@ int store_open(const char *uri, store **out, sdf_error **err)
     if (rc == SDF_OK && s == NULL)
         rc = error_no_memory(err);
     if (rc == SDF_OK)
-        rc = scheme->open(rest, scheme->user, &s->self, err);
+        rc = scheme->open(rest, scheme->head.user, &s->self, err);
     if (rc != SDF_OK) {
         free(absolute);
         free(s);

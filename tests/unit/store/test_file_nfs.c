@@ -252,20 +252,21 @@ static void test_output(void **state)
 {
     output *out;
     output_part *part;
+    char ticket[OUTPUT_TICKET_MAX];
     nfs_reset();
     const char *folder = in_scratch("out");
-    OK(output_begin(folder, "job", &out, &err));
-    OK(output_part_open(folder, "_temporary/job-1", &part, &err));
+    OK(output_begin(folder, "job", false, &out, &err));
+    OK(output_part_open(folder, "job", false, "1", "part-00000", &part, &err));
     OK(output_part_write(part, "text\n", 5, &err));
-    OK(output_part_close(part, &err));
+    OK(output_part_close(part, ticket, &err));
     nfs.rename = LOST;
     nfs.rename_errno = ENOENT;
-    OK(output_publish(out, "_temporary/job-1", "part-00000", 5, 1, &err));
+    OK(output_publish(out, ticket, "part-00000", 5, 1, &err));
     nfs_reset();
-    OK(output_part_open(folder, "_temporary/job-2", &part, &err));
+    OK(output_part_open(folder, "job", false, "2", "part-00000", &part, &err));
     OK(output_part_write(part, "text\n", 5, &err));
     nfs.close_errno = EDQUOT;
-    FAILS(SDF_E_NO_SPACE, "free some space", output_part_close(part, &err));
+    FAILS(SDF_E_NO_SPACE, "free some space", output_part_close(part, ticket, &err));
     assert_false(exists(in_scratch("out/_temporary/job-2")));
     nfs.rename = REFUSED;
     nfs.rename_errno = EIO;
@@ -273,13 +274,41 @@ static void test_output(void **state)
     assert_false(exists(folder));
 }
 
+/* A single file gets its name by link(2), whose answer may be lost; where it fails for good nothing is left. */
+static void test_single_output(void **state)
+{
+    static const answer answers[] = {HONEST, LOST, REFUSED};
+    for (int i = 0; i < 3; i++) {
+        output *out;
+        output_part *part;
+        char ticket[OUTPUT_TICKET_MAX];
+        const char *file = in_scratch("single/%d", i);
+        nfs_reset();
+        OK(output_begin(file, "job", true, &out, &err));
+        OK(output_part_open(file, "job", true, "1", "", &part, &err));
+        OK(output_part_write(part, "text\n", 5, &err));
+        OK(output_part_close(part, ticket, &err));
+        OK(output_publish(out, ticket, "", 5, 1, &err));
+        nfs.link = answers[i];
+        nfs.link_errno = i == 1 ? EEXIST : EIO;
+        if (i < 2)
+            OK(output_finish(out, &err));
+        else
+            FAILS(SDF_E_IO, "finish", output_finish(out, &err));
+        assert_int_equal(exists(file), i < 2);
+        assert_int_equal(nfs.links, 1);
+    }
+    assert_false(exists(in_scratch("single/.2.job._temporary")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_links),        cmocka_unit_test(test_link_lies),
-        cmocka_unit_test(test_link_refused), cmocka_unit_test(test_rename_flags_lie),
-        cmocka_unit_test(test_rename_lies),  cmocka_unit_test(test_stale),
-        cmocka_unit_test(test_close_fails),  cmocka_unit_test(test_output),
+        cmocka_unit_test(test_links),         cmocka_unit_test(test_link_lies),
+        cmocka_unit_test(test_link_refused),  cmocka_unit_test(test_rename_flags_lie),
+        cmocka_unit_test(test_rename_lies),   cmocka_unit_test(test_stale),
+        cmocka_unit_test(test_close_fails),   cmocka_unit_test(test_output),
+        cmocka_unit_test(test_single_output),
     };
     return cmocka_run_group_tests_name("store/file_nfs", tests, scratch_make, scratch_remove);
 }

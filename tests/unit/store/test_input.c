@@ -14,14 +14,20 @@ static const char *listed(const char *uris)
     static char text[2000];
     input_file *files;
     size_t count, n = strlen(scratch) + 1;
-    OK(input_list(uris, &files, &count, &err));
+    OK(input_list(uris, &files, &count, NULL, &err));
     text[0] = 0;
     for (size_t i = 0; i < count; i++) {
-        assert_memory_equal(files[i].path, scratch, n - 1);
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", i ? " " : "", files[i].path + n);
+        assert_memory_equal(files[i].name, scratch, n - 1);
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", i ? " " : "", files[i].name + n);
     }
     input_list_free(files, count);
     return text;
+}
+
+static int open_input(const char *path, uint64_t size, int64_t mtime_ns, input **in, sdf_error **err)
+{
+    task_split split = {.path = (char *)path, .length = UINT64_MAX, .file_size = size, .file_mtime_ns = mtime_ns};
+    return input_open(&split, in, err);
 }
 
 static const char *const odd_names[] = {
@@ -108,11 +114,11 @@ static void test_symlinks(void **state)
     assert_int_equal(symlink("nowhere", in_scratch("links/broken")), 0);
     input_file *files;
     size_t n;
-    FAILS(SDF_E_NOT_FOUND, "links/broken", input_list(in_scratch("links"), &files, &n, &err));
-    FAILS(SDF_E_NOT_FOUND, "links/broken", input_list(in_scratch("links/b*"), &files, &n, &err));
-    FAILS(SDF_E_NOT_FOUND, "links/broken", input_list(in_scratch("links/broken"), &files, &n, &err));
+    FAILS(SDF_E_NOT_FOUND, "links/broken", input_list(in_scratch("links"), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "links/broken", input_list(in_scratch("links/b*"), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "links/broken", input_list(in_scratch("links/broken"), &files, &n, NULL, &err));
     assert_int_equal(symlink("loop", in_scratch("links/loop")), 0);
-    FAILS(SDF_E_INVALID, "links/loop", input_list(in_scratch("links/loop"), &files, &n, &err));
+    FAILS(SDF_E_INVALID, "links/loop", input_list(in_scratch("links/loop"), &files, &n, NULL, &err));
 }
 
 /* Order and ranges are of bytes, whatever the host has set. */
@@ -133,19 +139,19 @@ static void test_nothing_found(void **state)
     input_file *files;
     size_t n;
     char uris[600];
-    FAILS(SDF_E_NOT_FOUND, "missing.txt", input_list(in_scratch("missing.txt"), &files, &n, &err));
-    FAILS(SDF_E_NOT_FOUND, "missing/x", input_list(in_scratch("missing/x"), &files, &n, &err));
-    FAILS(SDF_E_NOT_FOUND, "d/z/x", input_list(in_scratch("d/z/x"), &files, &n, &err));
-    FAILS(SDF_E_NOT_FOUND, "matches", input_list(in_scratch("d/*.csv"), &files, &n, &err));
-    FAILS(SDF_E_NOT_FOUND, "matches", input_list(in_scratch("no/such/*"), &files, &n, &err));
-    FAILS(SDF_E_NOT_FOUND, "has no files", input_list(in_scratch("empty"), &files, &n, &err));
-    FAILS(SDF_E_NOT_FOUND, "left out", input_list(in_scratch("hidden"), &files, &n, &err));
-    FAILS(SDF_E_NOT_FOUND, "left out", input_list(in_scratch("hidden/*"), &files, &n, &err));
-    FAILS(SDF_E_INVALID, "no input", input_list("", &files, &n, &err));
-    FAILS(SDF_E_INVALID, "no input", input_list("\n\n", &files, &n, &err));
-    FAILS(SDF_E_UNSUPPORTED, "s3:", input_list("s3://bucket/logs/*.gz", &files, &n, &err));
+    FAILS(SDF_E_NOT_FOUND, "missing.txt", input_list(in_scratch("missing.txt"), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "missing/x", input_list(in_scratch("missing/x"), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "d/z/x", input_list(in_scratch("d/z/x"), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "matches", input_list(in_scratch("d/*.csv"), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "matches", input_list(in_scratch("no/such/*"), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "has no files", input_list(in_scratch("empty"), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "left out", input_list(in_scratch("hidden"), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "left out", input_list(in_scratch("hidden/*"), &files, &n, NULL, &err));
+    FAILS(SDF_E_INVALID, "no input", input_list("", &files, &n, NULL, &err));
+    FAILS(SDF_E_INVALID, "no input", input_list("\n\n", &files, &n, NULL, &err));
+    FAILS(SDF_E_UNSUPPORTED, "s3:", input_list("s3://bucket/logs/*.gz", &files, &n, NULL, &err));
     snprintf(uris, sizeof uris, "%s\n%s", in_scratch("d/z"), in_scratch("missing"));
-    FAILS(SDF_E_NOT_FOUND, "missing", input_list(uris, &files, &n, &err));
+    FAILS(SDF_E_NOT_FOUND, "missing", input_list(uris, &files, &n, NULL, &err));
 }
 
 static void test_special_files(void **state)
@@ -155,12 +161,12 @@ static void test_special_files(void **state)
     mkdir(in_scratch("special"), 0777);
     assert_int_equal(mkfifo(in_scratch("special/fifo"), 0600), 0);
     write_file(in_scratch("special/file"), "x");
-    FAILS(SDF_E_INVALID, "neither a file", input_list("/dev/null", &files, &n, &err));
-    FAILS(SDF_E_INVALID, "fifo", input_list(in_scratch("special/fifo"), &files, &n, &err));
-    FAILS(SDF_E_INVALID, "fifo", input_list(in_scratch("special/*"), &files, &n, &err));
+    FAILS(SDF_E_INVALID, "neither a file", input_list("/dev/null", &files, &n, NULL, &err));
+    FAILS(SDF_E_INVALID, "fifo", input_list(in_scratch("special/fifo"), &files, &n, NULL, &err));
+    FAILS(SDF_E_INVALID, "fifo", input_list(in_scratch("special/*"), &files, &n, NULL, &err));
     assert_string_equal(listed(in_scratch("special")), "special/file");
     input *in;
-    FAILS(SDF_E_INVALID, "fifo", input_open(in_scratch("special/fifo"), 0, 0, &in, &err));
+    FAILS(SDF_E_INVALID, "fifo", open_input(in_scratch("special/fifo"), 0, 0, &in, &err));
 }
 
 /* 0 if the input is refused and the error names it. */
@@ -169,7 +175,7 @@ static int denied(const char *uri, const char *text)
     input_file *files;
     size_t n;
     sdf_error *err = NULL;
-    int rc = input_list(uri, &files, &n, &err);
+    int rc = input_list(uri, &files, &n, NULL, &err);
     int good = rc == SDF_E_ACCESS && strstr(sdf_error_text(err), text) != NULL;
     if (!good)
         fprintf(stderr, "%s: %s\n", uri, sdf_error_text(err));
@@ -217,11 +223,11 @@ static void test_reading(void **state)
     size_t n, got;
     char data[100];
     write_file(in_scratch("text"), "0123456789");
-    OK(input_list(in_scratch("text"), &files, &n, &err));
+    OK(input_list(in_scratch("text"), &files, &n, NULL, &err));
     assert_int_equal(n, 1);
     assert_int_equal(files[0].size, 10);
     assert_true(files[0].mtime_ns != 0);
-    OK(input_open(files[0].path, files[0].size, files[0].mtime_ns, &in, &err));
+    OK(open_input(files[0].name, files[0].size, files[0].mtime_ns, &in, &err));
     OK(input_read(in, data, 4, 3, &got, &err));
     assert_int_equal(got, 4);
     assert_memory_equal(data, "3456", 4);
@@ -257,17 +263,17 @@ static void test_changed(void **state)
     size_t n;
     struct timespec times[2] = {{1, 0}, {1000, 5}};
     write_file(in_scratch("time"), "0123456789");
-    OK(input_list(in_scratch("time"), &files, &n, &err));
-    FAILS(SDF_E_CORRUPT, "changed", input_open(files[0].path, 9, 0, &in, &err));
-    FAILS(SDF_E_CORRUPT, "changed", input_open(files[0].path, 11, files[0].mtime_ns, &in, &err));
-    OK(input_open(files[0].path, 10, 0, &in, &err));
+    OK(input_list(in_scratch("time"), &files, &n, NULL, &err));
+    FAILS(SDF_E_CORRUPT, "changed", open_input(files[0].name, 9, 0, &in, &err));
+    FAILS(SDF_E_CORRUPT, "changed", open_input(files[0].name, 11, files[0].mtime_ns, &in, &err));
+    OK(open_input(files[0].name, 10, 0, &in, &err));
     input_close(in);
-    assert_int_equal(utimensat(AT_FDCWD, files[0].path, times, 0), 0);
-    FAILS(SDF_E_CORRUPT, "run the job again", input_open(files[0].path, 10, files[0].mtime_ns, &in, &err));
-    OK(input_open(files[0].path, 10, INT64_C(1000000000005), &in, &err));
+    assert_int_equal(utimensat(AT_FDCWD, files[0].name, times, 0), 0);
+    FAILS(SDF_E_CORRUPT, "run the job again", open_input(files[0].name, 10, files[0].mtime_ns, &in, &err));
+    OK(open_input(files[0].name, 10, INT64_C(1000000000005), &in, &err));
     input_close(in);
-    assert_int_equal(unlink(files[0].path), 0);
-    FAILS(SDF_E_NOT_FOUND, "time", input_open(files[0].path, 10, 0, &in, &err));
+    assert_int_equal(unlink(files[0].name), 0);
+    FAILS(SDF_E_NOT_FOUND, "time", open_input(files[0].name, 10, 0, &in, &err));
     input_list_free(files, n);
 }
 

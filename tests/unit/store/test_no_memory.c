@@ -107,26 +107,27 @@ static int use_files(sdf_error **err)
 {
     output *out;
     output_part *part;
+    char ticket[OUTPUT_TICKET_MAX];
     input_file *files;
     input *in;
     size_t count;
-    int rc = output_begin(folder, "j", &out, err);
+    int rc = output_begin(folder, "j", false, &out, err);
     if (rc != SDF_OK)
         return rc;
-    rc = output_part_open(folder, "_temporary/j-1", &part, err);
+    rc = output_part_open(folder, "j", false, "1", "part-00000", &part, err);
     if (rc == SDF_OK && (rc = output_part_write(part, "text", 4, err)) != SDF_OK)
         output_part_abort(part);
     else if (rc == SDF_OK)
-        rc = output_part_close(part, err);
+        rc = output_part_close(part, ticket, err);
     if (rc == SDF_OK)
-        rc = output_publish(out, "_temporary/j-1", "part-00000", 4, 1, err);
+        rc = output_publish(out, ticket, "part-00000", 4, 1, err);
     if (rc != SDF_OK) {
         output_abort(out);
         return rc;
     }
     rc = output_finish(out, err);
-    if (rc == SDF_OK && (rc = input_list(part_glob, &files, &count, err)) == SDF_OK) {
-        rc = input_open(files[0].path, files[0].size, 0, &in, err);
+    if (rc == SDF_OK && (rc = input_list(part_glob, &files, &count, NULL, err)) == SDF_OK) {
+        rc = input_open(&(task_split){.path = files[0].name, .file_size = files[0].size}, &in, err);
         if (rc == SDF_OK)
             input_close(in);
         input_list_free(files, count);
