@@ -1,374 +1,371 @@
-/* Stages from lineage. The path from the source (or from the last shuffle that is there already) to the target is cut
- * into segments: a head that reads (a source or a wide node) and the narrow nodes fused behind it. */
+/* A plan from lineage. The nodes that lead to the target are gone through once, parents first: each makes its segment
+ * of those of its parents, and hands it to its consumers; wide nodes, indexes and kept collections end segments in
+ * stages. What is there already of earlier plans is read instead, and nothing behind it is looked at. */
 #include "plan/planner.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "plan/builder.h"
 
-#define SAMPLE_KEYS_PER_PARTITION 64   /* over all tasks: partitions then differ by about a quarter at most */
-#define SAMPLE_KEYS_MIN           16   /* of a task: it may be the only one with data */
-#define SAMPLE_KEYS_MAX           4096 /* of a task */
+/* ---- what the other files use ---- */
 
-typedef struct builder {
-    const planner_config *config;
-    const planner_action *action;
-    planned *out;
-    uint32_t next_stage;
-    node **path; /* path[0] is the source */
-    uint32_t path_count;
-} builder;
+int builder_take(builder *b, const node *parent, segment *s, sdf_error **err)
+{
+    node_info *info = info_of(b, parent);
+    if (--info->uses)
+        return segment_copy(s, &info->seg) ? error_no_memory(err) : SDF_OK;
+    *s = segment_move(&info->seg);
+    return SDF_OK;
+}
 
+/* An array of `count` elements, grown by one; capacities are the powers of two. */
+static void *grown(void *array, uint32_t count, size_t element)
+{
+    return count & (count - 1) ? array : realloc(array, (count ? (size_t)count * 2 : 1) * element);
+}
+
+int builder_note(builder *b, planned_node to_note, sdf_error **err)
+{
+    planned *p = b->out;
+    planned_node *nodes = grown(p->nodes, p->node_count, sizeof *nodes);
+    if (!nodes)
+        return error_no_memory(err);
+    p->nodes = nodes;
+    nodes[p->node_count++] = to_note;
+    return SDF_OK;
+}
+
+int builder_note_reused(builder *b, uint32_t stage, sdf_error **err)
+{
+    planned *p = b->out;
+    for (uint32_t i = 0; i < p->reused_count; i++)
+        if (p->reused[i] == stage)
+            return SDF_OK;
+    uint32_t *reused = grown(p->reused, p->reused_count, sizeof *reused);
+    if (!reused)
+        return error_no_memory(err);
+    p->reused = reused;
+    reused[p->reused_count++] = stage;
+    return SDF_OK;
+}
+
+int builder_choice(builder *b, const node *n, const char *what, const char *format, ...)
+{
+    planned *p = b->out;
+    planned_choice *choices = grown(p->choices, p->choice_count, sizeof *choices);
+    if (!choices)
+        return SDF_E_NO_MEMORY;
+    p->choices = choices;
+    buf why = BUF_EMPTY;
+    va_list args;
+    va_start(args, format);
+    int rc = buf_vprintf(&why, format, args);
+    va_end(args);
+    planned_choice *c = &choices[p->choice_count];
+    *c = (planned_choice){strdup(n->label), strdup(what), rc ? NULL : buf_take_text(&why)};
+    buf_free(&why);
+    p->choice_count++;
+    return c->label && c->what && c->why ? SDF_OK : SDF_E_NO_MEMORY;
+}
+
+/* ---- what is needed ---- */
+
+/* Does this plan read parent i of the node? Not if what the node makes of it is there already. */
+static bool reads_parent(const node *n, uint32_t i)
+{
+    if (n->persist && n->cache_stage)
+        return false;
+    if (n->kind == NODE_INDEX)
+        return !n->aux_stage;
+    return !node_is_wide(n) || !n->stages[i];
+}
+
+static void find_needed(builder *b)
+{
+    b->info[b->count - 1].needed = true;
+    b->info[b->count - 1].uses = 1; /* the action's */
+    for (uint32_t k = b->count; k-- > 0;) {
+        const node *n = b->order[k];
+        for (uint32_t i = 0; b->info[k].needed && i < n->parent_count; i++) {
+            if (!reads_parent(n, i))
+                continue;
+            info_of(b, n->parents[i])->needed = true;
+            info_of(b, n->parents[i])->uses++;
+        }
+    }
+}
+
+/* ---- partitions ---- */
+
+/* How many a wide node has: what it was made with, what was asked for, those of a parent that has its keys in place
+ * already, or the default. */
 static uint32_t partitions_of(const builder *b, const node *n)
 {
-    uint32_t partitions = n->partitions ? n->partitions : b->config->partitions;
+    uint32_t partitions = n->made_partitions ? n->made_partitions : n->partitions;
+    bool by_key = n->kind == NODE_AGGREGATE || n->kind == NODE_COGROUP || n->kind == NODE_PARTITION;
+    uint32_t inherited = 0;
+    for (uint32_t i = 0; i < n->parent_count && by_key; i++) {
+        uint32_t hash = info_of(b, n->parents[i])->hash;
+        inherited = hash > inherited ? hash : inherited;
+    }
+    if (!partitions)
+        partitions = inherited ? inherited : b->config->partitions;
     return partitions ? partitions : 1;
 }
 
-/* ---- a stage's strings ---- */
-
-static int set_text(char **field, const char *text)
+static bool keeps_keys(const node *n)
 {
-    *field = strdup(text);
-    return *field ? SDF_OK : SDF_E_NO_MEMORY;
-}
-
-static int set_types(char **key_field, char **value_field, const char *key, const char *value)
-{
-    return set_text(key_field, key) || set_text(value_field, value) ? SDF_E_NO_MEMORY : SDF_OK;
-}
-
-static int set_call(plan_call *to, const plan_call *from)
-{
-    to->version = from->version;
-    if (set_text(&to->function, from->function) || set_text(&to->label, from->label))
-        return SDF_E_NO_MEMORY;
-    return buf_append(&to->arg, from->arg.data, from->arg.size);
-}
-
-/* ---- input and operators ---- */
-
-/* How the stage behind a wide node reads what the stage before it wrote. */
-static int read_shuffle(plan_input *in, const node *n, uint32_t source)
-{
-    const char *stored_key = n->key_type, *stored_value = n->value_type;
-    in->kind = PLAN_INPUT_SHUFFLE;
-    in->source = source;
-    in->read = PLAN_READ_CONCAT;
-    in->descending = n->descending;
-    if (n->parent) {
-        stored_key = n->parent->key_type;
-        stored_value = n->kind == NODE_AGGREGATE ? n->state_type : n->parent->value_type;
+    switch (n->op) {
+    case PLAN_OP_FILTER:
+    case PLAN_OP_FILTER_EXPR:
+    case PLAN_OP_MAP_VALUES:
+    case PLAN_OP_FLAT_MAP_VALUES:
+    case PLAN_OP_SAMPLE:
+        return true;
+    default:
+        return false;
     }
-    if (n->kind == NODE_AGGREGATE)
-        in->read = PLAN_READ_AGGREGATE;
-    else if (n->kind == NODE_MAP_GROUPS)
-        in->read = PLAN_READ_GROUP;
-    else if (n->kind == NODE_SORT)
-        in->read = PLAN_READ_MERGE;
-    if ((n->kind == NODE_AGGREGATE || n->kind == NODE_MAP_GROUPS) && set_call(&in->call, &n->call))
-        return SDF_E_NO_MEMORY;
-    return set_types(&in->stored_key_type, &in->stored_value_type, stored_key, stored_value);
 }
 
-static void read_files(plan_input *in, const node *n)
+static uint32_t hash_of(const builder *b, const node *n)
 {
-    in->kind = n->kind == NODE_TEXT ? PLAN_INPUT_TEXT : PLAN_INPUT_BINARY;
-    in->max_line = n->max_line;
-    in->record_bytes = n->record_bytes;
-    in->key_bytes = n->key_bytes;
-}
-
-static int add_op(plan_stage *s, plan_op_kind kind, const plan_call *call, const char *key, const char *value)
-{
-    plan_op *op = plan_add_op(s);
-    if (!op)
-        return SDF_E_NO_MEMORY;
-    op->kind = kind;
-    return set_call(&op->call, call) || set_types(&op->key_type, &op->value_type, key, value) ? SDF_E_NO_MEMORY
-                                                                                              : SDF_OK;
-}
-
-/* Appends an empty stage, with its id, label and place for splits. NULL: no memory. */
-static plan_stage *stage_add(builder *b, const node *head, const char *remark)
-{
-    planned *p = b->out;
-    uint32_t i = p->plan->stage_count;
-    task_split **splits = realloc(p->splits, (i + 1) * sizeof *splits);
-    if (splits)
-        p->splits = splits;
-    uint64_t *bytes = realloc(p->input_bytes, (i + 1) * sizeof *bytes);
-    if (bytes)
-        p->input_bytes = bytes;
-    plan_stage *s = splits && bytes ? plan_add_stage(p->plan) : NULL;
-    if (!s)
-        return NULL;
-    splits[i] = NULL;
-    bytes[i] = 0;
-    s->id = b->next_stage++;
-    buf label = BUF_EMPTY;
-    if (buf_printf(&label, "stage %u: %s%s", s->id, head->label, remark) == SDF_OK)
-        s->label = buf_take_text(&label);
-    buf_free(&label);
-    return s->label ? s : NULL;
-}
-
-/* Finds the splits of a source and keeps those the action wants: [first, first + count). */
-static int source_splits(builder *b, const node *head, plan_stage *s, sdf_error **err)
-{
-    uint32_t i = b->out->plan->stage_count - 1;
-    int rc = splits_make(head, b->config->split_bytes, &b->out->splits[i], &s->tasks, err);
-    if (rc) {
-        error_at(err, NULL, head->label);
-        return rc;
+    const node_info *info = info_of(b, n);
+    switch (n->kind) {
+    case NODE_AGGREGATE:
+    case NODE_PARTITION:
+        return info->partitions;
+    case NODE_COGROUP: /* with a table: as the other side has them */
+        if (info->join >= JOIN_BROADCAST_LEFT)
+            return info_of(b, n->parents[info->join == JOIN_BROADCAST_LEFT])->hash;
+        return n->how == PLAN_COGROUP_CALL ? 0 : info->partitions;
+    case NODE_NARROW:
+        return keeps_keys(n) ? info_of(b, n->parents[0])->hash : 0;
+    default:
+        return 0;
     }
-    for (uint32_t t = 0; t < s->tasks; t++)
-        b->out->input_bytes[i] += b->out->splits[i][t].length;
-    return SDF_OK;
 }
 
-/* The stage of one segment, path[from .. to), without output. *out is valid until the next stage is made. */
-static int segment_begin(builder *b, uint32_t from, uint32_t to, const char *remark, plan_stage **out, sdf_error **err)
+/* ---- one node ---- */
+
+/* Ends the segment in a stage that keeps its records, and goes on reading them. */
+static int keep(builder *b, node *n, const char *remark, segment *s, uint32_t *stage, sdf_error **err)
 {
-    const node *head = b->path[from];
-    if (b->out->plan->stage_count + 2 > PLAN_STAGES_MAX) /* a sort adds one more */
-        return error_set(err, SDF_E_LIMIT, "%s: a job of more than %u stages is not supported", head->label,
-                         PLAN_STAGES_MAX);
-    if (to - from > PLAN_OPS_MAX) {
-        error_set(err, SDF_E_LIMIT, "%s: more than %u operators in one stage", b->path[to - 1]->label, PLAN_OPS_MAX);
-        error_hint(err, "put several steps into one function");
-        return SDF_E_LIMIT;
-    }
-    plan_stage *s = stage_add(b, head, remark);
-    if (!s || set_text(&s->input.label, head->label) ||
-        set_types(&s->input.key_type, &s->input.value_type, head->key_type, head->value_type))
+    uint32_t tasks = s->tasks;
+    uint64_t estimate = s->estimate;
+    bool known = s->known;
+    int rc = emit_forward(b, n, s, n->key_type, n->value_type, 0, remark, stage, err);
+    segment_clear(s);
+    if (!rc && segment_read(s, n, n->key_type, n->value_type, *stage, tasks))
+        rc = error_no_memory(err);
+    s->estimate = estimate;
+    s->known = known;
+    return rc;
+}
+
+static int cached(builder *b, const node *n, segment *s, sdf_error **err)
+{
+    if (segment_read(s, n, n->key_type, n->value_type, n->cache_stage, n->cache_tasks))
         return error_no_memory(err);
-    if (head->kind == NODE_TEXT || head->kind == NODE_BINARY) {
-        read_files(&s->input, head);
-        int rc = source_splits(b, head, s, err);
-        if (rc)
-            return rc;
-    } else {
-        s->tasks = partitions_of(b, head);
-        if (read_shuffle(&s->input, head, head->stage ? head->stage : b->out->nodes[b->out->node_count - 1].stage))
-            return error_no_memory(err);
-    }
-    for (uint32_t i = from + 1; i < to; i++) {
-        const node *n = b->path[i];
-        if (add_op(s, n->op, &n->call, n->key_type, n->value_type))
-            return error_no_memory(err);
-    }
-    *out = s;
-    return SDF_OK;
+    s->estimate = n->data_bytes;
+    s->known = n->data_bytes > 0;
+    return builder_note_reused(b, n->cache_stage, err);
 }
 
-/* ---- outputs ---- */
-
-static uint32_t sample_keys(uint32_t partitions, uint32_t tasks)
+static int keep_cached(builder *b, node *n, segment *s, sdf_error **err)
 {
-    uint64_t keys = (uint64_t)partitions * SAMPLE_KEYS_PER_PARTITION / (tasks ? tasks : 1);
-    return keys < SAMPLE_KEYS_MIN ? SAMPLE_KEYS_MIN : keys > SAMPLE_KEYS_MAX ? SAMPLE_KEYS_MAX : (uint32_t)keys;
+    planned_node to_note = {.node = n, .cache_tasks = s->tasks, .data_bytes = s->known ? s->estimate : 0};
+    int rc = keep(b, n, " (kept)", s, &to_note.cache_stage, err);
+    return rc ? rc : builder_note(b, to_note, err);
 }
 
-static int output_set(plan_stage *s, plan_output_kind kind, const char *label, const char *key, const char *value)
+/* The records before are written down first: their numbers follow from how many each partition has. */
+static int index_segment(builder *b, node *n, segment *s, sdf_error **err)
 {
-    s->output.kind = kind;
-    return set_text(&s->output.label, label) || set_types(&s->output.key_type, &s->output.value_type, key, value)
-               ? SDF_E_NO_MEMORY
-               : SDF_OK;
-}
-
-/* Ends a stage with the shuffle that `wide` reads. */
-static int output_shuffle(builder *b, plan_stage *s, const node *wide)
-{
-    const char *value = wide->kind == NODE_AGGREGATE ? wide->state_type : wide->parent->value_type;
-    plan_output *o = &s->output;
-    if (output_set(s, PLAN_OUTPUT_SHUFFLE, wide->label, wide->parent->key_type, value))
-        return SDF_E_NO_MEMORY;
-    o->partitions = partitions_of(b, wide);
-    o->partitioner = PLAN_PARTITION_HASH;
-    if (wide->kind == NODE_AGGREGATE)
-        return set_call(&o->combine, &wide->call);
-    if (wide->kind == NODE_MAP_GROUPS)
-        o->order = PLAN_ORDER_ASCENDING;
-    if (wide->kind == NODE_SORT) {
-        o->order = wide->descending ? PLAN_ORDER_DESCENDING : PLAN_ORDER_ASCENDING;
-        if (o->partitions > 1)
-            o->partitioner = PLAN_PARTITION_RANGE;
-    }
-    return SDF_OK;
-}
-
-/* A stage that can stop near its deadline and go on in another leg: it reads a split in order, and what each leg
- * writes stands for itself. (A state made by `open` is made anew for each leg.) A sample stands for a whole task. */
-static bool is_resumable(const plan_stage *s)
-{
-    return s->input.kind != PLAN_INPUT_SHUFFLE && s->output.kind != PLAN_OUTPUT_SAMPLE && !s->output.sample;
-}
-
-/* What the segment before a global sort yields is written as it comes, task by task, and sampled on the way;
- * a second stage reads it back to range-partition it. */
-static int sort_materialise(builder *b, uint32_t from, uint32_t to, plan_stage **out, uint32_t *sampled_by,
-                            sdf_error **err)
-{
-    const node *sort = b->path[to], *last = b->path[to - 1];
-    plan_stage *s;
-    int rc = segment_begin(b, from, to, "", &s, err);
-    if (rc)
-        return rc;
-    if (output_set(s, PLAN_OUTPUT_SHUFFLE, sort->label, last->key_type, last->value_type))
-        return error_no_memory(err);
-    uint32_t tasks = s->tasks, source = s->id;
-    s->output.partitions = tasks;
-    s->output.partitioner = PLAN_PARTITION_FORWARD;
-    s->output.sample = sample_keys(partitions_of(b, sort), tasks);
-    s = stage_add(b, sort, " (range)");
-    if (!s || set_text(&s->input.label, last->label) ||
-        set_types(&s->input.key_type, &s->input.value_type, last->key_type, last->value_type) ||
-        set_types(&s->input.stored_key_type, &s->input.stored_value_type, last->key_type, last->value_type))
-        return error_no_memory(err);
-    s->tasks = tasks;
-    s->input.kind = PLAN_INPUT_SHUFFLE;
-    s->input.read = PLAN_READ_CONCAT;
-    s->input.source = *sampled_by = source;
-    *out = s;
-    return SDF_OK;
-}
-
-/* The segment is cheap to read again: once for a sample of its keys, once to range-partition it. */
-static int sort_resample(builder *b, uint32_t from, uint32_t to, plan_stage **out, uint32_t *sampled_by,
-                         sdf_error **err)
-{
-    const node *sort = b->path[to], *last = b->path[to - 1];
-    plan_stage *s;
-    int rc = segment_begin(b, from, to, " (sample)", &s, err);
-    if (rc)
-        return rc;
-    if (output_set(s, PLAN_OUTPUT_SAMPLE, sort->label, last->key_type, last->value_type))
-        return error_no_memory(err);
-    s->output.sample = sample_keys(partitions_of(b, sort), s->tasks);
-    *sampled_by = s->id;
-    return segment_begin(b, from, to, "", out, err);
-}
-
-static int note_node(builder *b, node *n, uint32_t stage, uint32_t aux_stage)
-{
-    planned *p = b->out;
-    planned_node *nodes = realloc(p->nodes, (p->node_count + 1) * sizeof *nodes);
-    if (!nodes)
-        return SDF_E_NO_MEMORY;
-    p->nodes = nodes;
-    nodes[p->node_count++] = (planned_node){n, stage, aux_stage};
-    return SDF_OK;
-}
-
-/* Segment path[from .. to), ended by the shuffle that path[to] reads. */
-static int segment_shuffle(builder *b, uint32_t from, uint32_t to, sdf_error **err)
-{
-    node *wide = b->path[to];
-    uint32_t sampled_by = 0;
-    plan_stage *s;
+    const node *parent = n->parents[0];
+    uint32_t stage = n->aux_stage;
     int rc;
-    if (wide->kind != NODE_SORT || partitions_of(b, wide) == 1)
-        rc = segment_begin(b, from, to, "", &s, err);
-    else if (node_is_source(b->path[from]))
-        rc = sort_resample(b, from, to, &s, &sampled_by, err);
-    else
-        rc = sort_materialise(b, from, to, &s, &sampled_by, err);
+    if (stage) {
+        rc = builder_note_reused(b, stage, err);
+        if (!rc && segment_read(s, parent, parent->key_type, parent->value_type, stage, n->cache_tasks))
+            rc = error_no_memory(err);
+    } else {
+        rc = builder_take(b, parent, s, err);
+        planned_node to_note = {.node = n, .cache_tasks = s->tasks};
+        rc = rc ? rc : keep(b, (node *)parent, " (counted)", s, &stage, err);
+        to_note.aux_stage = stage;
+        rc = rc ? rc : builder_note(b, to_note, err);
+    }
     if (rc)
         return rc;
-    s->sampled_by = sampled_by;
-    if (output_shuffle(b, s, wide) || note_node(b, wide, s->id, sampled_by))
-        return error_no_memory(err);
-    s->resumable = is_resumable(s);
-    return SDF_OK;
+    s->bound_by = stage;
+    s->branches[0].rows = NULL;
+    s->known = false;
+    return segment_add_op(s, 0, PLAN_OP_INDEX, &n->call, n->key_type, n->value_type) ? SDF_OK : error_no_memory(err);
 }
 
-/* Keeps of the last stage's tasks those that the action wants. */
-static void limit_tasks(builder *b, plan_stage *s)
+/* One behind the other. Those that are counted have their counts from one stage each, and a stage takes only one's: the
+ * others are written down first. */
+static int union_segment(builder *b, const node *n, segment *s, sdf_error **err)
 {
-    const planner_action *a = b->action;
-    b->out->partitions = s->tasks;
-    if (!a->tasks)
-        return;
-    uint32_t first = a->first_task < s->tasks ? a->first_task : s->tasks;
-    uint32_t count = s->tasks - first < a->tasks ? s->tasks - first : a->tasks;
-    uint32_t last = b->out->plan->stage_count - 1;
-    task_split *splits = b->out->splits[last];
-    if (splits) {
-        for (uint32_t i = 0; i < s->tasks; i++)
-            if (i < first || i >= first + count)
-                free(splits[i].path);
-        memmove(splits, splits + first, count * sizeof *splits);
+    int rc = builder_take(b, n->parents[0], s, err);
+    for (uint32_t i = 1; i < n->parent_count && !rc; i++) {
+        segment more = {0};
+        uint32_t stage;
+        rc = builder_take(b, n->parents[i], &more, err);
+        if (!rc && more.bound_by && s->bound_by && more.bound_by != s->bound_by)
+            rc = keep(b, n->parents[i], " (numbered)", &more, &stage, err);
+        rc = rc ? rc : segment_append(s, &more, n, err);
+        segment_clear(&more);
     }
-    s->first_task = first;
-    s->tasks = count;
+    return rc;
 }
 
-static int segment_action(builder *b, uint32_t from, sdf_error **err)
+static int make_segment(builder *b, node *n, segment *s, sdf_error **err)
 {
-    const planner_action *a = b->action;
-    const node *last = b->path[b->path_count - 1];
-    plan_stage *s;
-    int rc = segment_begin(b, from, b->path_count, "", &s, err);
+    int rc;
+    switch (n->kind) {
+    case NODE_PARALLELIZE:
+    case NODE_FILES:
+    case NODE_RANGE:
+        return source_segment(b, n, s, err);
+    case NODE_UNION:
+        return union_segment(b, n, s, err);
+    case NODE_INDEX:
+        return index_segment(b, n, s, err);
+    case NODE_NARROW:
+        rc = builder_take(b, n->parents[0], s, err);
+        return rc ? rc : narrow_apply(b, n, s, err);
+    case NODE_COALESCE:
+        rc = builder_take(b, n->parents[0], s, err);
+        return !rc && segment_coalesce(s, n->partitions) ? error_no_memory(err) : rc;
+    case NODE_SORT:
+        return sort_segment(b, n, s, err);
+    case NODE_COGROUP:
+        return info_of(b, n)->join >= JOIN_BROADCAST_LEFT ? join_segment(b, n, s, err) : cogroup_segment(b, n, s, err);
+    default:
+        return wide_segment(b, n, s, err);
+    }
+}
+
+static int build_node(builder *b, node *n, sdf_error **err)
+{
+    node_info *info = info_of(b, n);
+    bool is_cached = n->persist && n->cache_stage;
+    int rc = n->kind == NODE_COGROUP ? join_choose(b, n, err) : SDF_OK;
     if (rc)
         return rc;
-    limit_tasks(b, s);
-    if (output_set(s, a->output, last->label, last->key_type, last->value_type))
-        return error_no_memory(err);
-    if (a->output == PLAN_OUTPUT_FILE) {
-        s->output.format = a->format;
-        if (set_text(&s->output.uri, a->uri))
-            return error_no_memory(err);
+    if (node_is_wide(n))
+        info->partitions = partitions_of(b, n);
+    info->hash = hash_of(b, n);
+    if (!info->needed)
+        return SDF_OK;
+    rc = is_cached ? cached(b, n, &info->seg, err) : make_segment(b, n, &info->seg, err);
+    if (!rc && n->persist && !is_cached && !segment_stored(&info->seg))
+        rc = keep_cached(b, n, &info->seg, err);
+    return rc;
+}
+
+/* ---- the action ---- */
+
+/* All partitions in one task, in order; computed by many tasks before, unless a stage has them already. */
+static int gather(builder *b, node *target, segment *s, sdf_error **err)
+{
+    int rc = SDF_OK;
+    if (s->tasks > 1 && !segment_stored(s))
+        rc = keep(b, target, " (gathered)", s, &b->out->scratch, err);
+    return !rc && segment_coalesce(s, 1) ? error_no_memory(err) : rc;
+}
+
+static bool diverts(const plan_branch *branch, const char **label)
+{
+    const plan_input *in = &branch->input;
+    *label = in->label;
+    if (in->errors == PLAN_ERRORS_DIVERT)
+        return true;
+    for (uint32_t i = 0; i < branch->op_count; i++) {
+        *label = branch->ops[i].call.label;
+        if (branch->ops[i].errors == PLAN_ERRORS_DIVERT)
+            return true;
     }
-    s->resumable = is_resumable(s);
-    b->out->target = s->id;
-    return SDF_OK;
+    for (uint32_t i = 0; i < in->source_count; i++)
+        if (diverts(&in->sources[i], label))
+            return true;
+    return false;
+}
+
+/* Where diverted records go: beside the output of the job, which must be a folder then. */
+static int set_errors_uri(const builder *b, sdf_error **err)
+{
+    plan *p = b->out->plan;
+    const planner_action *a = b->action;
+    const char *label = NULL;
+    bool found = false;
+    for (uint32_t i = 0; i < p->stage_count && !found; i++)
+        for (uint32_t k = 0; k < p->stages[i].branch_count && !found; k++)
+            found = diverts(&p->stages[i].branches[k], &label);
+    if (!found)
+        return SDF_OK;
+    if (a->output != PLAN_OUTPUT_FILE || a->single) {
+        error_set(err, SDF_E_INVALID, "%s diverts records that it can't make sense of, and %s", label,
+                  a->single ? "a single file has no folder beside it for them" : "this action has no output for them");
+        error_at(err, NULL, label);
+        error_hint(err, "%s, or let it skip them (SDF_ERRORS_SKIP): they are counted all the same",
+                   a->single ? "save into a folder" : "save the collection with sdf_save");
+        return SDF_E_INVALID;
+    }
+    p->errors_uri = strdup(a->uri);
+    return p->errors_uri ? SDF_OK : error_no_memory(err);
 }
 
 /* ---- the whole ---- */
 
-static int path_make(builder *b, node *target)
+static int copy_broadcasts(const planner_config *c, plan *p)
 {
-    for (const node *n = target; n; n = n->parent)
-        b->path_count++;
-    b->path = malloc(b->path_count * sizeof *b->path);
-    if (!b->path)
-        return SDF_E_NO_MEMORY;
-    uint32_t i = b->path_count;
-    for (node *n = target; n; n = n->parent)
-        b->path[--i] = n;
+    for (uint32_t i = 0; i < c->broadcast_count; i++) {
+        plan_broadcast *to = plan_add_broadcast(p);
+        if (!to)
+            return SDF_E_NO_MEMORY;
+        *to = c->broadcasts[i];
+        to->name = strdup(c->broadcasts[i].name);
+        if (!to->name)
+            return SDF_E_NO_MEMORY;
+    }
     return SDF_OK;
 }
 
-static int build(builder *b, node *target, sdf_error **err)
+static int begin(builder *b, sdf_error **err)
 {
-    planned *p = b->out;
     const planner_config *c = b->config;
-    p->plan = plan_new();
-    if (!p->plan || path_make(b, target) || set_text(&p->plan->program_id, c->program_id) ||
-        set_text(&p->plan->compression, c->compression))
+    plan *p = b->out->plan = plan_new();
+    if (!p || !(p->program_id = strdup(c->program_id)) || !(p->compression = strdup(c->compression)) ||
+        copy_broadcasts(c, p) || !(b->info = calloc(b->count, sizeof *b->info)))
         return error_no_memory(err);
-    uint32_t from = b->path_count - 1;
-    while (from && !(node_is_wide(b->path[from]) && b->path[from]->stage))
-        from--;
-    if (node_is_wide(b->path[from]))
-        p->reused = b->path[from]->stage;
-    else if (b->path[from]->kind == NODE_PARALLELIZE)
-        p->parallelize = b->path[from];
-    for (uint32_t to = from + 1; to < b->path_count; to++) {
-        if (!node_is_wide(b->path[to]))
-            continue;
-        int rc = segment_shuffle(b, from, to, err);
-        if (rc)
-            return rc;
-        from = to;
-    }
-    return segment_action(b, from, err);
+    return SDF_OK;
 }
 
-int planner_plan(node *target, const planner_action *action, const planner_config *config, planned *out,
+static int build(builder *b, node *target, bool dry, sdf_error **err)
+{
+    int rc = begin(b, err);
+    if (rc)
+        return rc;
+    find_needed(b);
+    for (uint32_t k = 0; k < b->count && !rc; k++)
+        rc = build_node(b, b->order[k], err);
+    if (rc)
+        return rc;
+    segment s = {0};
+    rc = builder_take(b, target, &s, err);
+    if (!rc && b->action->single)
+        rc = gather(b, target, &s, err);
+    rc = rc ? rc : emit_action(b, target, &s, err);
+    segment_clear(&s);
+    return rc || dry ? rc : set_errors_uri(b, err);
+}
+
+int builder_plan(node *target, const planner_action *action, const planner_config *config, bool dry, planned *out,
                  sdf_error **err)
 {
     memset(out, 0, sizeof *out);
@@ -378,31 +375,67 @@ int planner_plan(node *target, const planner_action *action, const planner_confi
         return sdf_error_code(target->error);
     }
     builder b = {.config = config, .action = action, .out = out, .next_stage = *config->next_stage};
-    int rc = build(&b, target, err);
-    free(b.path);
-    if (rc) {
-        planned_clear(out);
-        return rc;
+    if (node_walk(target, &b.order, &b.count))
+        return error_no_memory(err);
+    int rc = build(&b, target, dry, err);
+    for (uint32_t i = 0; i < b.count && b.info; i++) {
+        segment_clear(&b.info[i].seg);
+        free(b.info[i].columns);
     }
-    *config->next_stage = b.next_stage;
-    return SDF_OK;
+    free(b.info);
+    node_walk_end(b.order, b.count);
+    if (rc)
+        planned_clear(out);
+    else if (!dry)
+        *config->next_stage = b.next_stage;
+    return rc;
+}
+
+int planner_plan(node *target, const planner_action *action, const planner_config *config, planned *out,
+                 sdf_error **err)
+{
+    return builder_plan(target, action, config, false, out, err);
+}
+
+static void set_stage(uint32_t *field, uint32_t value)
+{
+    if (value)
+        *field = value;
 }
 
 void planned_commit(const planned *p)
 {
     for (uint32_t i = 0; i < p->node_count; i++) {
-        p->nodes[i].node->stage = p->nodes[i].stage;
-        p->nodes[i].node->aux_stage = p->nodes[i].aux_stage;
+        const planned_node *from = &p->nodes[i];
+        node *n = from->node;
+        set_stage(&n->stages[from->parent], from->stage);
+        set_stage(&n->middles[from->parent], from->middle);
+        set_stage(&n->aux_stage, from->aux_stage);
+        set_stage(&n->cache_stage, from->cache_stage);
+        set_stage(&n->cache_tasks, from->cache_tasks);
+        set_stage(&n->made_partitions, from->partitions);
+        if (from->data_bytes)
+            n->data_bytes = from->data_bytes;
+        if (from->join)
+            n->made_join = from->join;
     }
 }
 
 void planned_clear(planned *p)
 {
-    for (uint32_t i = 0; p->plan && p->splits && i < p->plan->stage_count; i++)
-        splits_free(p->splits[i], p->plan->stages[i].tasks);
+    for (uint32_t i = 0; p->plan && p->pieces && i < p->plan->stage_count; i++)
+        stage_pieces_clear(&p->pieces[i], p->plan->stages[i].tasks);
     plan_free(p->plan);
-    free(p->splits);
+    free(p->pieces);
     free(p->input_bytes);
+    free(p->reused);
+    free(p->parallelize);
     free(p->nodes);
+    for (uint32_t i = 0; i < p->choice_count; i++) {
+        free(p->choices[i].label);
+        free(p->choices[i].what);
+        free(p->choices[i].why);
+    }
+    free(p->choices);
     memset(p, 0, sizeof *p);
 }
