@@ -2,7 +2,7 @@
  */
 #include <stdlib.h>
 
-#include "base/error.h"
+#include "exec/blame.h"
 #include "exec/cogroup.h"
 #include "exec/local_sort.h"
 #include "exec/prefix.h"
@@ -29,7 +29,8 @@ static int sort_source(opening *o, uint32_t i, sdf_error **err)
     cogroup *g = o->group;
     const plan_branch *b = &g->in->sources[i];
     local_sort **s = &o->sorts[i];
-    int rc = local_sort_new(s, g->env, g->kind, g->sources[i].value, g->env->budget->limit / 2 / o->unsorted, err);
+    int rc = local_sort_new(s, g->env, g->in->label, g->kind, g->sources[i].value,
+                            g->env->budget->limit / 2 / o->unsorted, err);
     if (rc)
         return rc;
     rc = branch_run(g->env, b, local_sort_op(*s), err);
@@ -130,7 +131,5 @@ int cogroup_input_run(task_env *env, const plan_input *in, op *first, sdf_error 
     if (g.status && rc == g.status && g.error)
         error_move(err, &g.error);
     cogroup_close(&g);
-    if (rc < 0 && err && *err && !*sdf_error_operator(*err))
-        error_at(err, NULL, in->label);
-    return rc;
+    return blame(rc, in->label, err);
 }

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "base/error.h"
+#include "exec/blame.h"
 #include "exec/chain.h"
 #include "exec/fold_spill.h"
 
@@ -148,7 +148,7 @@ static int fold_push(op *self, const sdf_batch *batch, sdf_error **err)
             rc = fold_full(f, batch, at, err);
     }
     f->working = false;
-    return rc;
+    return blame(rc, f->call->label, err);
 }
 
 /* ---- the end: results out, part by part where there is a spill ---- */
@@ -217,7 +217,7 @@ int fold_op_end(op *self, sdf_error **err)
     int rc = fold_results(f, &f->root, err);
     fold_spill_free(&f->root);
     fold_close(&f->fold); /* its memory is of use to the operators that finish now */
-    return rc;
+    return blame(rc, f->call->label, err);
 }
 
 static int fold_finish(op *self, sdf_error **err)

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "base/error.h"
+#include "exec/blame.h"
 #include "exec/gather.h"
 #include "exec/records.h"
 #include "exec/sorted_runs.h"
@@ -14,6 +14,7 @@
 struct local_sort {
     op base;
     sorted_stream stream;
+    const char *label;
     type_kind key, value;
     records records;
     budget_spiller spiller;
@@ -109,7 +110,7 @@ static int sort_push(op *self, const sdf_batch *batch, sdf_error **err)
         rc = sort_add(s, column_get(&batch->key, i), &value, err);
     }
     s->working = false;
-    return rc;
+    return blame(rc, s->label, err);
 }
 
 static int sort_finish(op *self, sdf_error **err)
@@ -125,7 +126,8 @@ static int sort_finish(op *self, sdf_error **err)
     }
     s->sorted = true;
     s->working = false;
-    return rc ? rc : sorted_runs_end_file(&s->runs, err);
+    rc = rc ? rc : sorted_runs_end_file(&s->runs, err);
+    return blame(rc, s->label, err);
 }
 
 static int sort_spill(void *self, sdf_error **err)
@@ -182,7 +184,8 @@ int local_sort_open(local_sort *s, uint32_t share, sorted_stream **out, sdf_erro
     return SDF_OK;
 }
 
-int local_sort_new(local_sort **out, task_env *env, type_kind key, type_kind value, uint64_t room, sdf_error **err)
+int local_sort_new(local_sort **out, task_env *env, const char *label, type_kind key, type_kind value, uint64_t room,
+                   sdf_error **err)
 {
     int rc = budget_take(env->budget, sizeof(local_sort) + sizeof(gathered), NULL, err);
     if (rc)
@@ -197,6 +200,7 @@ int local_sort_new(local_sort **out, task_env *env, type_kind key, type_kind val
     }
     s->base = (op){.push = sort_push, .finish = sort_finish, .close = sort_close, .env = env};
     s->stream = (sorted_stream){stream_next, stream_close};
+    s->label = label;
     s->key = key;
     s->value = value;
     s->batch = batch;

@@ -6,8 +6,9 @@
 #include "exec/sorted_stream.h"
 
 typedef struct local_sort local_sort;
-/* room: bytes of records to hold at most. */
-int local_sort_new(local_sort **s, task_env *env, type_kind key, type_kind value, uint64_t room, sdf_error **err);
+/* label: of errors of its own, not copied. room: bytes of records to hold at most. */
+int local_sort_new(local_sort **s, task_env *env, const char *label, type_kind key, type_kind value, uint64_t room,
+                   sdf_error **err);
 /* What records are pushed into; part of s. Once it is finished, what is held can still be spilled while others take
  * memory, until the stream is opened. */
 op *local_sort_op(local_sort *s);

@@ -3,7 +3,7 @@
  * The table is each task's own and read when the first record comes. */
 #include <stdlib.h>
 
-#include "base/error.h"
+#include "exec/blame.h"
 #include "exec/chain.h"
 #include "exec/hashtable.h"
 #include "exec/pairs.h"
@@ -167,12 +167,9 @@ static int lookup_batch(lookup *l, const sdf_batch *batch, sdf_error **err)
     return rc;
 }
 
-/* The operators further on blame themselves. */
-static int lookup_blame(const lookup *l, int rc, sdf_error **err)
+static const char *lookup_label(const lookup *l)
 {
-    if (rc < 0 && err && *err && !*sdf_error_operator(*err))
-        error_at(err, NULL, l->spec->call.label ? l->spec->call.label : l->side->label);
-    return rc;
+    return l->spec->call.label ? l->spec->call.label : l->side->label;
 }
 
 static int lookup_push(op *self, const sdf_batch *batch, sdf_error **err)
@@ -180,7 +177,7 @@ static int lookup_push(op *self, const sdf_batch *batch, sdf_error **err)
     lookup *l = (lookup *)self;
     int rc = l->loaded ? SDF_OK : table_load(l, err);
     rc = rc ? rc : lookup_batch(l, batch, err);
-    return lookup_blame(l, rc, err);
+    return blame(rc, lookup_label(l), err);
 }
 
 static int lookup_finish(op *self, sdf_error **err)
@@ -189,7 +186,7 @@ static int lookup_finish(op *self, sdf_error **err)
     int rc = pairs_flush(&l->pairs, err);
     pairs_close(&l->pairs);
     hashtable_close(&l->table); /* its memory is of use to the operators that finish now */
-    return rc && rc != OP_STOP ? lookup_blame(l, rc, err) : op_finish(self->next, err);
+    return rc && rc != OP_STOP ? blame(rc, lookup_label(l), err) : op_finish(self->next, err);
 }
 
 static void lookup_close(op *self)

@@ -1,6 +1,6 @@
 /* Inputs of kind shuffle: reads what a stage wrote for the piece's partition, as it is, aggregated or merged, and
  * pushes it on. */
-#include "base/error.h"
+#include "exec/blame.h"
 #include "exec/chain.h"
 #include "exec/fold_op.h"
 #include "exec/sorted_runs.h"
@@ -82,7 +82,5 @@ int shuffle_input_run(task_env *env, const plan_input *in, op *first, sdf_error 
     default:
         rc = error_set(err, SDF_E_INTERNAL, "a shuffle can't be read in way %d", (int)in->read);
     }
-    if (rc < 0 && err && *err && !*sdf_error_operator(*err))
-        error_at(err, NULL, in->label);
-    return rc;
+    return blame(rc, in->label, err);
 }

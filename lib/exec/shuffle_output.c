@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/error.h"
+#include "exec/blame.h"
 
 #define SAMPLE_BYTES_MOST (256u << 10) /* of a task's sample in its reply */
 
@@ -49,9 +49,7 @@ void sink_close(shuffle_sink *s)
 
 int sink_blame(const shuffle_sink *s, int rc, sdf_error **err)
 {
-    if (rc < 0 && err && *err && !*sdf_error_operator(*err))
-        error_at(err, NULL, s->spec->label);
-    return rc;
+    return blame(rc, s->spec->label, err);
 }
 
 bool sink_single(const shuffle_sink *s, uint32_t *partition)
