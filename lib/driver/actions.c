@@ -152,7 +152,7 @@ static void do_unpublish(driver *d, const sched_action *x)
 {
     stage *s = stage_find(d, x->stage);
     if (s)
-        stage_uninstall(s, x->task, x->leg, x->attempt);
+        stage_uninstall(d, s, x->task, x->leg, x->attempt);
 }
 
 static void do_bind(driver *d, const sched_action *x)
@@ -184,6 +184,7 @@ static void emit_stage(driver *d, stage *s, sdf_event_kind kind)
         event_number(e, "bytes_read", (int64_t)s->metrics.bytes_read);
         event_number(e, "bytes_shuffled", (int64_t)s->metrics.shuffle_bytes_out);
         event_number(e, "bytes_spilled", (int64_t)s->metrics.spilled_bytes);
+        event_number(e, "record_errors", (int64_t)s->metrics.record_errors);
         event_number(e, "peak_memory", (int64_t)s->metrics.peak_memory);
     }
     if (s->spec)
@@ -204,8 +205,10 @@ static void do_stage_started(driver *d, const sched_action *x)
 static void do_stage_done(driver *d, const sched_action *x)
 {
     stage *s = stage_find(d, x->stage);
-    if (s && s->spec)
-        emit_stage(d, s, SDF_EVENT_STAGE_FINISHED);
+    if (!s || !s->spec)
+        return;
+    s->complete = true;
+    emit_stage(d, s, SDF_EVENT_STAGE_FINISHED);
 }
 
 static void do_task_done(driver *d, const sched_action *x)

@@ -33,10 +33,10 @@ void attempt_remove(driver *d, attempt *a)
 void attempt_answered(driver *d, attempt *a)
 {
     a->answered = true;
-    if (a->extents_name)
-        garbage_add(d, a->extents_name);
-    free(a->extents_name);
-    a->extents_name = NULL;
+    if (a->pieces_name)
+        garbage_add(d, a->pieces_name);
+    free(a->pieces_name);
+    a->pieces_name = NULL;
     buf_free(&a->request);
 }
 

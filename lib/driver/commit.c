@@ -3,60 +3,85 @@
 
 #include "driver/internal.h"
 
-sdf_slice commit_cut(const commit *c)
+sdf_slice commit_get(const commit *c, commit_part part)
 {
-    return (sdf_slice){c->bytes, c->cut_size};
+    const uint8_t *at = (const uint8_t *)(c->counters + c->counter_count);
+    for (commit_part p = 0; p < part; p++)
+        at += c->sizes[p];
+    return (sdf_slice){at, c->sizes[part]};
 }
 
-sdf_slice commit_index(const commit *c)
+const char *commit_text(const commit *c, commit_part part)
 {
-    return (sdf_slice){c->bytes + c->cut_size, c->index_size};
+    return c->sizes[part] ? commit_get(c, part).data : NULL;
 }
 
-sdf_slice commit_samples(const commit *c)
+commit *commit_without_result(commit *c)
 {
-    return (sdf_slice){c->bytes + c->cut_size + c->index_size, c->samples_size};
+    if (!c->sizes[COMMIT_RESULT])
+        return c;
+    c->sizes[COMMIT_RESULT] = 0;
+    const uint8_t *end = commit_get(c, COMMIT_RESULT).data;
+    commit *shrunk = realloc(c, (size_t)(end - (const uint8_t *)c));
+    return shrunk ? shrunk : c;
 }
 
-sdf_slice commit_result(const commit *c)
+static sdf_slice text_slice(const char *text)
 {
-    return (sdf_slice){c->bytes + c->cut_size + c->index_size + c->samples_size, c->result_size};
+    return (sdf_slice){text, text && *text ? strlen(text) + 1 : 0};
 }
 
-static uint8_t *put(uint8_t *at, const void *data, size_t size)
+static int commit_counters(driver *d, const task_reply *r, commit *c, sdf_error **err)
 {
-    if (size)
-        memcpy(at, data, size);
-    return at + size;
+    for (uint32_t i = 0; i < r->counter_count; i++) {
+        counter *of = counter_named(d, r->counters[i].name);
+        if (!of)
+            return error_no_memory(err);
+        c->counters[c->counter_count++] = (commit_counter){of, r->counters[i].value};
+    }
+    return SDF_OK;
 }
 
-static int commit_pack(const task_reply *r, sdf_slice index, commit **out, sdf_error **err)
+static int commit_pack(driver *d, const task_reply *r, sdf_slice index, commit **out, sdf_error **err)
 {
-    const char *temp = r->file_temp ? r->file_temp : "", *final = r->file_final ? r->file_final : "";
-    size_t temp_size = *temp ? strlen(temp) + 1 : 0, final_size = *final ? strlen(final) + 1 : 0;
-    size_t size = r->cut.size + index.size + r->samples.size + r->result.size + temp_size + final_size;
+    const sdf_slice parts[COMMIT_PARTS] = {
+        [COMMIT_FILE_TEMP] = text_slice(r->file_temp),
+        [COMMIT_FILE_FINAL] = text_slice(r->file_final),
+        [COMMIT_ERRORS_TEMP] = text_slice(r->errors_temp),
+        [COMMIT_ERRORS_FINAL] = text_slice(r->errors_final),
+        [COMMIT_CUT] = r->cut,
+        [COMMIT_INDEX] = index,
+        [COMMIT_SAMPLES] = r->samples,
+        [COMMIT_RESULT] = r->result,
+    };
+    size_t size = 0;
+    for (commit_part p = 0; p < COMMIT_PARTS; p++)
+        size += parts[p].size;
     if (size > UINT32_MAX)
         return error_set(err, SDF_E_LIMIT, "a task's reply carries %zu bytes", size);
-    commit *c = calloc(1, sizeof *c + size);
+    commit *c = calloc(1, sizeof *c + r->counter_count * sizeof *c->counters + size);
     if (!c)
         return error_no_memory(err);
+    int rc = commit_counters(d, r, c, err);
+    if (rc) {
+        free(c);
+        return rc;
+    }
     c->leg = r->leg;
     c->attempt = r->attempt;
     c->records = r->records;
     c->object_bytes = r->object_bytes;
     c->file_bytes = r->file_bytes;
-    c->cut_size = (uint32_t)r->cut.size;
-    c->index_size = (uint32_t)index.size;
-    c->samples_size = (uint32_t)r->samples.size;
-    c->result_size = (uint32_t)r->result.size;
-    uint8_t *at = put(c->bytes, r->cut.data, r->cut.size);
-    at = put(at, index.data, index.size);
-    at = put(at, r->samples.data, r->samples.size);
-    at = put(at, r->result.data, r->result.size);
-    c->file_temp = temp_size ? (char *)at : NULL;
-    at = put(at, temp, temp_size);
-    c->file_final = final_size ? (char *)at : NULL;
-    put(at, final, final_size);
+    c->errors_bytes = r->errors_bytes;
+    c->errors_records = r->errors_records;
+    c->record_errors = r->metrics.record_errors;
+    uint8_t *at = (uint8_t *)(c->counters + c->counter_count);
+    for (commit_part p = 0; p < COMMIT_PARTS; p++) {
+        c->sizes[p] = (uint32_t)parts[p].size;
+        if (parts[p].size)
+            memcpy(at, parts[p].data, parts[p].size);
+        at += parts[p].size;
+    }
     *out = c;
     return SDF_OK;
 }
@@ -64,12 +89,12 @@ static int commit_pack(const task_reply *r, sdf_slice index, commit **out, sdf_e
 int commit_new(driver *d, const task_reply *r, commit **out, sdf_error **err)
 {
     if (!r->index_name || !*r->index_name)
-        return commit_pack(r, r->index, out, err);
+        return commit_pack(d, r, r->index, out, err);
     sdf_view view = {0};
     int rc = store_get_sealed(d->config.store, r->index_name, UINT32_MAX, &view, err);
     if (rc)
         return rc;
-    rc = commit_pack(r, (sdf_slice){view.data, view.size}, out, err);
+    rc = commit_pack(d, r, (sdf_slice){view.data, view.size}, out, err);
     store_release(&view);
     if (!rc)
         (*out)->index_stored = true;

@@ -132,71 +132,54 @@ static int plan_ref_new(plan *p, plan_ref **out, sdf_error **err)
 static int schedule_stage(driver *d, const stage *s, sdf_error **err)
 {
     const plan_stage *spec = s->spec;
-    sched_stage x = {.id = s->id, .tasks = s->tasks, .done = !spec};
+    sched_stage x = {.id = s->id,
+                     .tasks = s->tasks,
+                     .done = !spec,
+                     .parents = s->parents,
+                     .parent_count = s->parent_count};
     if (spec) {
-        x.parents = &spec->input.source;
-        x.parent_count = spec->input.kind == PLAN_INPUT_SHUFFLE;
-        x.bind = spec->sampled_by;
-        x.publishes = spec->output.kind == PLAN_OUTPUT_FILE || spec->output.kind == PLAN_OUTPUT_RESULT;
+        x.bind = s->indexes ? 0 : spec->bound_by; /* what an index begins at is read off its parent at each launch */
+        x.publishes = spec->output.kind == PLAN_OUTPUT_RESULT;
     }
     int rc = sched_add_stage(d->sched, &x);
     return rc ? error_set(err, rc, "stage %u can't be scheduled", s->id) : SDF_OK;
 }
 
-static int add_stage(driver *d, uint32_t id, uint32_t tasks, const plan_stage *spec, plan_ref *ref, stage **out,
+static int add_stage(driver *d, uint32_t id, uint32_t tasks, const plan_stage *spec, plan_ref *ref, stage **s,
                      sdf_error **err)
 {
-    stage *s = calloc(1, sizeof *s);
-    if (!s)
-        return error_no_memory(err);
-    s->id = id;
-    s->tasks = tasks;
-    s->spec = spec;
-    s->limit = UINT64_MAX;
-    s->partitions = spec ? spec->output.partitions : 0;
-    s->commits = calloc(tasks ? tasks : 1, sizeof *s->commits);
-    int rc = s->commits ? stage_insert(d, s, err) : error_no_memory(err);
-    if (rc) {
-        stage_free(d, s);
-        return rc;
-    }
-    if (ref) {
-        s->plan = ref;
-        ref->refs++;
-    }
-    *out = s;
-    return SDF_OK;
+    int rc = stage_new(d, id, tasks, spec, ref, s, err);
+    if (!rc && (rc = schedule_stage(d, *s, err)))
+        stage_remove(d, id);
+    return rc;
 }
 
-int driver_add_plan(driver *d, plan *p, task_split **splits, sdf_error **err)
+int driver_add_plan(driver *d, plan *p, stage_pieces *pieces, sdf_error **err)
 {
     plan_ref *ref = NULL;
+    stage *s;
     int rc = plan_ref_new(p, &ref, err);
     if (rc)
         return rc;
     uint32_t added = 0;
-    for (; added < p->stage_count; added++) {
+    for (; added < p->stage_count && !rc; added++) {
         const plan_stage *spec = &p->stages[added];
-        stage *s;
+        for (uint32_t b = 0; b < spec->branch_count; b++)
+            plan_number_leaves(&spec->branches[b]);
         rc = add_stage(d, spec->id, spec->tasks, spec, ref, &s, err);
-        if (!rc && (rc = schedule_stage(d, s, err)))
-            stage_remove(d, spec->id);
-        if (rc)
-            break;
     }
     if (rc) {
-        for (uint32_t i = 0; i < added; i++) {
-            sched_event e = {.kind = SCHED_DROP, .stage = p->stages[i].id};
-            push_event(d, &e);
+        for (uint32_t i = 0; i + 1 < added; i++) {
+            stage_find(d, p->stages[i].id)->spec = NULL; /* the plan is the caller's still */
+            driver_drop_stage(d, p->stages[i].id);
         }
-        ref->plan = NULL; /* the caller's still */
+        ref->plan = NULL;
         plan_ref_drop(d, ref);
         return rc;
     }
-    for (uint32_t i = 0; i < p->stage_count; i++) {
-        stage_find(d, p->stages[i].id)->splits = splits ? splits[i] : NULL;
-        if (splits)
-            splits[i] = NULL;
+    for (uint32_t i = 0; pieces && i < p->stage_count; i++) {
+        stage_find(d, p->stages[i].id)->pieces = pieces[i];
+        pieces[i] = (stage_pieces){0};
     }
     plan_ref_drop(d, ref);
     return SDF_OK;
@@ -232,7 +215,7 @@ int driver_add_object(driver *d, uint32_t id, const void *object, size_t size, s
     char name[TASK_NAME_MAX];
     task_name_object(name, d->config.context, id, 0, 0, 0);
     stage *s;
-    int rc = add_stage(d, id, 1, NULL, NULL, &s, err);
+    int rc = stage_new(d, id, 1, NULL, NULL, &s, err);
     if (rc)
         return rc;
     rc = install_object(d, s, object, size, err);
@@ -252,6 +235,22 @@ void driver_drop_stage(driver *d, uint32_t id)
     /* The record goes once the DISCARDs of its commits, which need it, are done: see pump. */
     sched_event e = {.kind = SCHED_DROP, .stage = id};
     push_event(d, &e);
+}
+
+/* ---- broadcasts: removed with the context's prefix at the latest ---- */
+
+int driver_put_broadcast(driver *d, uint32_t id, const void *data, size_t size, sdf_error **err)
+{
+    char name[TASK_NAME_MAX];
+    task_name_broadcast(name, d->config.context, id);
+    return store_put(d->config.store, name, data, size, err);
+}
+
+void driver_drop_broadcast(driver *d, uint32_t id)
+{
+    char name[TASK_NAME_MAX];
+    task_name_broadcast(name, d->config.context, id);
+    garbage_add(d, name);
 }
 
 /* ---- steps ---- */
@@ -331,6 +330,7 @@ int driver_free(driver *d)
     task_name_prefix(prefix, d->config.context);
     store_remove_prefix(d->config.store, prefix, NULL); /* what fails here is what `gc` and lifecycle rules take */
     sched_free(d->sched);
+    counters_free(d);
     free(d->queue);
     free(d->garbage);
     free(d);

@@ -38,9 +38,18 @@ typedef struct driver_config {
 /* Checks scope (SDF_E_SCOPE, saying what would fit) and starts the transport. */
 int driver_new(const driver_config *config, driver **d, sdf_error **err);
 
-/* Adds a plan's stages. Takes the plan on success. splits[i]: of p->stages[i], `tasks` of them (text, binary), else
- * NULL; taken too. The plan is put in the store (or sent inline if small) before the first task of it starts. */
-int driver_add_plan(driver *d, plan *p, task_split **splits, sdf_error **err);
+/* Adds a plan's stages. Takes the plan on success, and the pieces of each stage (an array of p->stage_count, malloc'd).
+ * The plan is put in the store (or sent inline if small) before the first task of it starts. */
+int driver_add_plan(driver *d, plan *p, stage_pieces *pieces, sdf_error **err);
+
+/* A value that tasks may read by name (plan_broadcast): put in the store now; removed. */
+int driver_put_broadcast(driver *d, uint32_t id, const void *data, size_t size, sdf_error **err);
+void driver_drop_broadcast(driver *d, uint32_t id);
+
+/* Accumulators and counts of record errors: sums over the commits that stand. SDF_E_NOT_FOUND; SDF_END. *name is valid
+ * until the next step. */
+int driver_counter(const driver *d, const char *name, int64_t *value);
+int driver_counter_at(const driver *d, size_t i, const char **name, int64_t *value);
 
 /* Adds a stage whose one task the driver has written itself: `object` is a whole shuffle object made with ids {context,
  * stage, 0, 0, 0}; it is put in the store now. */
@@ -69,6 +78,9 @@ typedef struct driver_job {
     uint32_t stage; /* the stage it wants */
     const char *label;
     uint64_t limit; /* records per task after which it may stop; UINT64_MAX: none */
+    const char *output_uri; /* FILE: claimed when the job is submitted, absolute; also gets what operators divert. NULL:
+                             * no output */
+    bool output_single;
     /* RESULT: each leg of each task, tasks in any order, legs ascending once the task is done. Optional. */
     void (*part)(void *user, const driver_part *part);
     /* Once, at the end: status, the error (taken by the callee), what was done for it while it ran (for others, too);

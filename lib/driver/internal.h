@@ -12,25 +12,52 @@ typedef struct plan_ref {
     plan *plan;
     buf json;
     char hash[33];
-    bool stored; /* it is in the store already, and goes with its last stage */
+    bool stored;  /* it is in the store already, and goes with its last stage */
+    uint32_t job; /* that it was made for: its output is where its stages' tasks write; 0: not submitted yet */
     int refs;
 } plan_ref;
+
+/* A named sum over commits. */
+typedef struct counter {
+    uint64_t commits; /* that are in it; 0: it is not seen */
+    int64_t value;
+    char name[];
+} counter;
+
+typedef struct commit_counter {
+    counter *of;
+    int64_t value;
+} commit_counter;
+
+/* The parts of a commit whose size varies, in this order. */
+typedef enum commit_part {
+    COMMIT_FILE_TEMP,
+    COMMIT_FILE_FINAL,
+    COMMIT_ERRORS_TEMP,
+    COMMIT_ERRORS_FINAL,
+    COMMIT_CUT,
+    COMMIT_INDEX,
+    COMMIT_SAMPLES,
+    COMMIT_RESULT, /* last: dropped once it has been handed out */
+    COMMIT_PARTS
+} commit_part;
 
 /* The winning attempt of one leg: what its consumers, the host or the output need to know. */
 typedef struct commit {
     struct commit *next; /* the task's next leg */
     uint32_t leg;
+    bool index_stored; /* its index is an object too */
     uint64_t attempt, records, object_bytes, file_bytes;
-    char *file_temp, *file_final; /* in `bytes`; NULL: no file */
-    bool index_stored;            /* its index is an object too */
-    uint32_t cut_size, index_size, samples_size, result_size;
-    uint8_t bytes[]; /* cut, index, samples, result, then the file names */
+    uint64_t errors_bytes, errors_records; /* of the file of diverted records */
+    uint64_t record_errors;                /* skipped ones, too */
+    uint32_t sizes[COMMIT_PARTS];
+    uint32_t counter_count;
+    commit_counter counters[]; /* then the parts */
 } commit;
 
-sdf_slice commit_cut(const commit *c);
-sdf_slice commit_index(const commit *c);
-sdf_slice commit_samples(const commit *c);
-sdf_slice commit_result(const commit *c);
+sdf_slice commit_get(const commit *c, commit_part part);
+const char *commit_text(const commit *c, commit_part part); /* NULL: none */
+commit *commit_without_result(commit *c);                   /* the same, smaller */
 /* From a decoded reply; the side object of a large index is read here. */
 int commit_new(driver *d, const task_reply *r, commit **out, sdf_error **err);
 
@@ -38,16 +65,21 @@ typedef struct stage {
     uint32_t id, tasks;
     const plan_stage *spec; /* NULL: a driver-made object */
     plan_ref *plan;
-    task_split *splits;
+    stage_pieces pieces;
+    uint32_t *parents; /* what it reads: each stage once */
+    uint32_t parent_count;
+    bool indexes;     /* it numbers records: bound_by says where each partition begins */
+    bool complete;    /* all its tasks were done, once */
+    bool final;       /* a job had of it what it wanted: what it has counted stands */
     commit **commits; /* per task, legs in order */
     uint64_t limit;   /* records per task after which it may stop */
     buf splitters;
-    /* What consumers read, by partition: extents of partition p are extents[first[p]] .. [first[p+1]]. Made when
-     * first wanted, dropped when a commit changes. */
+    /* What consumers read, by partition: extents of partition p are extents[first[p]] .. [first[p+1]], and before[p]
+     * records are in the partitions before it. Made when first wanted, dropped when a commit changes. */
     task_extent *extents;
     uint32_t *first;
+    uint64_t *before;
     uint32_t partitions;
-    output *output; /* FILE: the folder being written */
     int64_t started_ms;
     uint32_t done;        /* tasks */
     task_metrics metrics; /* of its commits */
@@ -56,6 +88,7 @@ typedef struct stage {
 typedef struct job {
     driver_job spec;
     char *label;
+    output *output; /* claimed; NULL: none */
     uint32_t *stages; /* ids of what it needs, ancestors included */
     uint32_t stage_count, stage_room;
     idmap needs; /* the same, to look one up */
@@ -70,8 +103,8 @@ typedef struct attempt {
     uint64_t id;
     uint32_t stage, task, leg;
     uint32_t partition; /* the task's number in requests and names */
-    buf request;        /* until it is answered */
-    char *extents_name; /* the object that holds the request's extents, until then; NULL: none */
+    buf request;       /* until it is answered */
+    char *pieces_name; /* the object that holds the request's pieces, until then; NULL: none */
     commit *candidate;  /* its outcome, until it wins or is discarded */
     task_metrics metrics;
     sdf_error *error; /* why it failed, until the scheduler has heard of it */
@@ -92,6 +125,8 @@ struct driver {
     int64_t timer_ms;               /* 0: none */
     char (*garbage)[TASK_NAME_MAX]; /* names to remove at the end of the step */
     uint32_t garbage_count;
+    counter **counters; /* by name */
+    uint32_t counter_count, counter_room;
     uint64_t slot_memory;
     uint32_t block_bytes;
     uint32_t active;
@@ -101,20 +136,45 @@ struct driver {
 
 /* ---- stages.c ---- */
 stage *stage_find(const driver *d, uint32_t id);
-int stage_insert(driver *d, stage *s, sdf_error **err);
+/* A stage in the driver's tables. ref: shared. tasks, spec and pieces as the plan has them; spec NULL: made by the
+ * driver. pieces are left to the caller when it fails. */
+int stage_new(driver *d, uint32_t id, uint32_t tasks, const plan_stage *spec, plan_ref *ref, stage **out,
+              sdf_error **err);
 void stage_remove(driver *d, uint32_t id); /* forgets it, and the object the driver made for it */
 void stage_free(driver *d, stage *s);
-void stage_forget_extents(stage *s);
 void plan_ref_drop(driver *d, plan_ref *p);
 /* Makes c the commit of its leg (replacing an older one). */
 void stage_install(driver *d, stage *s, uint32_t task, commit *c);
-void stage_uninstall(stage *s, uint32_t task, uint32_t leg, uint64_t attempt);
+void stage_uninstall(driver *d, stage *s, uint32_t task, uint32_t leg, uint64_t attempt);
 const commit *stage_commit(const stage *s, uint32_t task, uint32_t leg, uint64_t attempt); /* NULL: not the commit */
+int stage_bind(driver *d, stage *s, sdf_error **err); /* splitters from the samples of the stage it names */
+
+/* ---- extents.c ---- */
+void stage_forget_extents(stage *s);
 /* Does the index of a shuffle's task fit the stage? */
 int stage_check_index(const stage *s, const commit *c, sdf_error **err);
 /* The extents of one partition, in fold order. */
-int stage_extents(driver *d, stage *s, uint32_t partition, const task_extent **x, uint32_t *count, sdf_error **err);
-int stage_bind(driver *d, stage *s, sdf_error **err); /* splitters from the samples of the stage it names */
+int stage_extents(stage *s, uint32_t partition, const task_extent **x, uint32_t *count, sdf_error **err);
+/* Records in the partitions before it. */
+int stage_records_before(stage *s, uint32_t partition, uint64_t *records, sdf_error **err);
+
+/* ---- pieces.c ---- */
+/* What a task reads, into q's pieces and sides: names and extents stay the stages', only read while encoding. */
+int pieces_fill(driver *d, const stage *s, uint32_t task, task_request *q, sdf_error **err);
+void pieces_release(task_request *q);
+
+/* ---- counters.c ---- */
+counter *counter_named(driver *d, const char *name); /* made if it is not there. NULL: no memory */
+void counters_add(const commit *c, bool take_back);
+void counters_free(driver *d);
+
+/* ---- job_output.c ---- */
+int job_output_claim(driver *d, job *j, sdf_error **err); /* SDF_OK where the job has no output */
+#define OUTPUT_TOKEN_MAX 48
+/* The token of the output in which this stage's tasks write; "": there is none, or no longer. */
+void job_output_token(const driver *d, const stage *s, char token[OUTPUT_TOKEN_MAX]);
+/* Publishes what was committed for the job and makes the output whole; when that fails nothing is left of it. */
+int job_output_complete(driver *d, job *j, sdf_error **err);
 
 /* ---- attempts.c ---- */
 attempt *attempt_add(driver *d, uint64_t id); /* NULL: no memory */
@@ -136,6 +196,7 @@ failure_class outcome_class(int status);
 /* ---- jobs.c ---- */
 job *job_find(const driver *d, uint32_t id);
 void jobs_count(driver *d, uint32_t stage, const driver_totals *more); /* for the driver, and all that need the stage */
+void jobs_uncount_errors(driver *d, uint32_t stage, uint64_t record_errors); /* of a commit that stands no longer */
 void job_task_done(driver *d, stage *s, uint32_t task);
 void job_task_undone(driver *d, stage *s);                      /* a task that was done runs again */
 void jobs_fail(driver *d, uint32_t stage_id, sdf_error *error); /* all that need the stage; takes error */

@@ -1,5 +1,4 @@
 /* Jobs: what they need, how far they are, what they hand to the host, how they end. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "driver/internal.h"
@@ -53,9 +52,9 @@ static int job_add_stages(driver *d, job *j, uint32_t id)
             continue;
         j->tasks_total += s->tasks;
         j->tasks_done += s->done;
-        if (s->spec->input.kind == PLAN_INPUT_SHUFFLE)
-            rc = job_add_stage(j, s->spec->input.source);
-        rc = rc ? rc : job_add_stage(j, s->spec->sampled_by);
+        for (uint32_t p = 0; p < s->parent_count && !rc; p++)
+            rc = job_add_stage(j, s->parents[p]);
+        rc = rc ? rc : job_add_stage(j, s->spec->bound_by);
     }
     return rc;
 }
@@ -66,13 +65,6 @@ static void job_free(job *j)
     free(j->stages);
     free(j->label);
     free(j);
-}
-
-static int job_begin_output(driver *d, stage *s, uint32_t id, sdf_error **err)
-{
-    char token[48];
-    snprintf(token, sizeof token, "%016llx-%u", (unsigned long long)d->config.context, id);
-    return output_begin(s->spec->output.uri, token, &s->output, err);
 }
 
 int driver_submit(driver *d, const driver_job *spec, sdf_error **err)
@@ -90,13 +82,15 @@ int driver_submit(driver *d, const driver_job *spec, sdf_error **err)
     int rc = j->label ? job_add_stages(d, j, spec->stage) : SDF_E_NO_MEMORY;
     if (rc)
         error_no_memory(err);
-    else if (s->spec->output.kind == PLAN_OUTPUT_FILE && !s->output)
-        rc = job_begin_output(d, s, spec->id, err);
+    else
+        rc = job_output_claim(d, j, err);
     if (rc) {
         job_free(j);
         return rc;
     }
     s->limit = spec->limit;
+    if (!job_find(d, s->plan->job)) /* the first one, or the last is over */
+        s->plan->job = spec->id;
     j->next = d->jobs;
     d->jobs = j;
     d->active++;
@@ -115,6 +109,13 @@ int driver_submit(driver *d, const driver_job *spec, sdf_error **err)
     return SDF_OK;
 }
 
+/* A job that came after a commit sees it taken back, but not made: what stands may then be below nothing. */
+static int64_t record_errors(const driver_totals *t)
+{
+    int64_t count = (int64_t)t->tasks_metrics.record_errors;
+    return count < 0 ? 0 : count;
+}
+
 static void job_numbers(const driver *d, const job *j, sdf_event *e)
 {
     const task_metrics *m = &j->totals.tasks_metrics;
@@ -127,6 +128,7 @@ static void job_numbers(const driver *d, const job *j, sdf_event *e)
     event_number(e, "bytes_shuffled", (int64_t)m->shuffle_bytes_out);
     event_number(e, "bytes_spilled", (int64_t)m->spilled_bytes);
     event_number(e, "bytes_written", (int64_t)m->bytes_written);
+    event_number(e, "record_errors", record_errors(&j->totals));
     event_number(e, "peak_memory", (int64_t)m->peak_memory);
     event_number(e, "elapsed_ms", driver_now(d) - j->started_ms);
 }
@@ -162,6 +164,14 @@ void jobs_count(driver *d, uint32_t stage_id, const driver_totals *more)
             totals_add(&j->totals, more);
 }
 
+void jobs_uncount_errors(driver *d, uint32_t stage_id, uint64_t count)
+{
+    d->totals.tasks_metrics.record_errors -= count;
+    for (job *j = count ? d->jobs : NULL; j; j = j->next)
+        if (job_needs(j, stage_id))
+            j->totals.tasks_metrics.record_errors -= count;
+}
+
 /* Hands the legs of a finished task to whoever wants this stage; inline bytes are then no longer kept. */
 static void job_parts(driver *d, stage *s, uint32_t task)
 {
@@ -172,7 +182,7 @@ static void job_parts(driver *d, stage *s, uint32_t task)
         if (j->spec.stage != s->id || !j->spec.part)
             continue;
         for (const commit *c = s->commits[task]; c; c = c->next) {
-            sdf_slice inlined = commit_result(c);
+            sdf_slice inlined = commit_get(c, COMMIT_RESULT);
             driver_part p = {
                 .stage = s->id,
                 .task = s->spec->first_task + task,
@@ -187,14 +197,8 @@ static void job_parts(driver *d, stage *s, uint32_t task)
             j->spec.part(j->spec.user, &p);
         }
     }
-    for (commit **at = &s->commits[task]; *at; at = &(*at)->next) {
-        if (!(*at)->result_size)
-            continue;
-        (*at)->result_size = 0; /* it is the last part but the file names, which a result has not */
-        commit *shrunk = realloc(*at, sizeof **at + (*at)->cut_size + (*at)->index_size + (*at)->samples_size);
-        if (shrunk)
-            *at = shrunk;
-    }
+    for (commit **at = &s->commits[task]; *at; at = &(*at)->next)
+        *at = commit_without_result(*at);
 }
 
 void jobs_fail(driver *d, uint32_t stage_id, sdf_error *error)
@@ -210,29 +214,11 @@ void jobs_fail(driver *d, uint32_t stage_id, sdf_error *error)
     sdf_error_free(error);
 }
 
-static int job_publish(driver *d, stage *s, uint32_t task)
-{
-    for (const commit *c = s->commits[task]; c; c = c->next) {
-        sdf_error *error = NULL;
-        if (!s->output || !c->file_temp)
-            continue;
-        int rc = output_publish(s->output, c->file_temp, c->file_final, c->file_bytes, c->records, &error);
-        if (rc) {
-            error_where(&error, s->id, s->spec->first_task + task, (int64_t)c->attempt);
-            jobs_fail(d, s->id, error);
-            return rc;
-        }
-    }
-    return SDF_OK;
-}
-
 void job_task_done(driver *d, stage *s, uint32_t task)
 {
     s->done++;
     if (s->spec && s->spec->output.kind == PLAN_OUTPUT_RESULT)
         job_parts(d, s, task);
-    else if (s->spec && s->spec->output.kind == PLAN_OUTPUT_FILE && job_publish(d, s, task))
-        return;
     for (job *j = d->jobs; j; j = j->next) {
         if (!job_needs(j, s->id))
             continue;
@@ -290,13 +276,11 @@ void job_end(driver *d, job *j, int status, sdf_error *err)
 {
     stage *s = stage_find(d, j->spec.stage);
     uint64_t records = 0;
-    if (s && s->output) {
-        if (status == SDF_OK)
-            status = output_finish(s->output, &err);
-        else
-            output_abort(s->output);
-        s->output = NULL;
-    }
+    if (j->output && status == SDF_OK)
+        status = job_output_complete(d, j, &err);
+    output_abort(j->output);
+    if (s && status == SDF_OK)
+        s->final = true;
     for (uint32_t t = 0; s && s->commits && t < s->tasks; t++)
         for (const commit *c = s->commits[t]; c; c = c->next)
             records += c->records;
@@ -309,6 +293,7 @@ void job_end(driver *d, job *j, int status, sdf_error *err)
     d->active--;
     job_release_stages(d, j, status != SDF_OK);
     job_finished_event(d, j, status, err);
+    j->totals.tasks_metrics.record_errors = (uint64_t)record_errors(&j->totals);
     j->spec.done(j->spec.user, status, err, &j->totals, records);
     job_free(j);
 }

@@ -1,5 +1,5 @@
-/* From a LAUNCH of the scheduler to an invocation: the request, made of the stage's plan, the task's split or
- * extents, its leg's cuts and the stage's parameter. */
+/* From a LAUNCH of the scheduler to an invocation: the request, made of the stage's plan, the task's pieces, its leg's
+ * cuts and the stage's parameter. */
 #include <stdlib.h>
 
 #include "driver/internal.h"
@@ -11,9 +11,9 @@ static void launch_cuts(const stage *s, const sched_action *action, task_request
 {
     for (const commit *c = s->commits[action->task]; c; c = c->next) {
         if (c->leg + 1 == action->leg)
-            q->cut_start = commit_cut(c);
+            q->cut_start = commit_get(c, COMMIT_CUT);
         if (c->leg == action->leg && action->rerun)
-            q->cut_end = commit_cut(c);
+            q->cut_end = commit_get(c, COMMIT_CUT);
     }
 }
 
@@ -34,23 +34,6 @@ static int launch_plan(driver *d, stage *s, task_request *q, sdf_error **err)
         p->stored = true;
     }
     return SDF_OK;
-}
-
-static int launch_input(driver *d, stage *s, const sched_action *action, task_request *q, sdf_error **err)
-{
-    if (s->spec->input.kind != PLAN_INPUT_SHUFFLE) {
-        if (!s->splits)
-            return error_set(err, SDF_E_INTERNAL, "stage %u reads files but has no splits", s->id);
-        q->split = s->splits[action->task];
-        return SDF_OK;
-    }
-    stage *from = stage_find(d, s->spec->input.source);
-    if (!from)
-        return error_set(err, SDF_E_INTERNAL, "stage %u reads stage %u, which is gone", s->id, s->spec->input.source);
-    const task_extent *x;
-    int rc = stage_extents(d, from, q->task, &x, &q->extent_count, err);
-    q->extents = (task_extent *)x; /* only read while encoding */
-    return rc;
 }
 
 static void launch_limits(driver *d, const stage *s, const sched_action *action, task_request *q)
@@ -79,37 +62,51 @@ static int launch_too_large(const driver *d, const task_request *q, const buf *o
     return SDF_E_LIMIT;
 }
 
-/* A request above the transport's limit leaves its list of extents in the store. */
+/* A request above the transport's limit leaves what its task reads in the store. */
 static int launch_shrink(driver *d, task_request *q, attempt *a, buf *out, sdf_error **err)
 {
-    if (!q->extent_count)
-        return launch_too_large(d, q, out, err);
-    char *name = a->extents_name = malloc(TASK_NAME_MAX);
+    char *name = a->pieces_name = malloc(TASK_NAME_MAX);
     if (!name)
         return error_no_memory(err);
-    task_name_side(name, q->context, q->stage, q->task, q->leg, q->attempt, "extents");
+    task_name_side(name, q->context, q->stage, q->task, q->leg, q->attempt, "pieces");
     buf list = BUF_EMPTY;
-    int rc = task_extents_encode(q->extents, q->extent_count, &list);
-    if (!rc)
-        rc = store_put_sealed(d->config.store, name, list.data, list.size, err);
+    int rc = task_pieces_encode(q, &list);
+    rc = rc ? error_no_memory(err) : store_put_sealed(d->config.store, name, list.data, list.size, err);
     buf_free(&list);
     if (rc)
         return rc;
-    q->extents_name = name;
-    q->extent_count = 0;
+    q->pieces_name = name;
+    q->piece_count = q->side_count = 0;
     buf_clear(out);
     if (task_request_encode(q, out))
         return error_no_memory(err);
     return out->size > d->limits.max_request ? launch_too_large(d, q, out, err) : SDF_OK;
 }
 
+static int launch_encode(driver *d, stage *s, const sched_action *action, attempt *a, task_request *q, sdf_error **err)
+{
+    launch_limits(d, s, action, q);
+    launch_cuts(s, action, q);
+    int rc = launch_plan(d, s, q, err);
+    if (!rc)
+        rc = pieces_fill(d, s, action->task, q, err);
+    if (rc)
+        return rc;
+    if (task_request_encode(q, &a->request))
+        return error_no_memory(err);
+    if (d->limits.max_request && a->request.size > d->limits.max_request)
+        return launch_shrink(d, q, a, &a->request, err);
+    return SDF_OK;
+}
+
 static int launch_request(driver *d, stage *s, const sched_action *action, attempt *a, sdf_error **err)
 {
-    buf *out = &a->request;
+    char token[OUTPUT_TOKEN_MAX];
+    job_output_token(d, s, token);
     task_request q = {
         .kind = TASK_RUN,
         .context = d->config.context,
-        .job = action->job,
+        .job = s->plan->job,
         .stage = s->id,
         .task = a->partition,
         .leg = action->leg,
@@ -117,21 +114,13 @@ static int launch_request(driver *d, stage *s, const sched_action *action, attem
         .store_uri = d->config.store->uri,
         .scratch_dir = (char *)(d->config.scratch_dir ? d->config.scratch_dir : ""),
         .program_id = s->plan->plan->program_id,
+        .output_token = token,
         .splitters = buf_slice(&s->splitters),
-        .extents_name = (char *)"",
+        .pieces_name = (char *)"",
     };
-    launch_limits(d, s, action, &q);
-    launch_cuts(s, action, &q);
-    int rc = launch_plan(d, s, &q, err);
-    if (!rc)
-        rc = launch_input(d, s, action, &q, err);
-    if (rc)
-        return rc;
-    if (task_request_encode(&q, out))
-        return error_no_memory(err);
-    if (d->limits.max_request && out->size > d->limits.max_request)
-        return launch_shrink(d, &q, a, out, err);
-    return SDF_OK;
+    int rc = launch_encode(d, s, action, a, &q, err);
+    pieces_release(&q);
+    return rc;
 }
 
 /* It never got to a worker. */

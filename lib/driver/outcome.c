@@ -1,4 +1,5 @@
 /* What comes back from an invocation, as events for the scheduler. */
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "driver/internal.h"
@@ -55,9 +56,13 @@ static int reply_whole(const stage *s, const task_reply *r, const commit *c, sdf
 {
     if (!s || !s->spec)
         return SDF_OK;
-    if (s->spec->output.kind == PLAN_OUTPUT_SHUFFLE)
+    const plan_output *out = &s->spec->output;
+    if (commit_text(c, COMMIT_ERRORS_TEMP) && !commit_text(c, COMMIT_ERRORS_FINAL))
+        return error_set(err, SDF_E_CORRUPT, "it does not say where the records that task %u diverted belong", r->task);
+    if (out->kind == PLAN_OUTPUT_SHUFFLE)
         return stage_check_index(s, c, err);
-    if (s->spec->output.kind == PLAN_OUTPUT_FILE && !(c->file_temp && c->file_final))
+    if (out->kind == PLAN_OUTPUT_FILE &&
+        !(commit_text(c, COMMIT_FILE_TEMP) && (out->single || commit_text(c, COMMIT_FILE_FINAL))))
         return error_set(err, SDF_E_CORRUPT, "it names no file that task %u has written", r->task);
     return SDF_OK;
 }
@@ -103,6 +108,13 @@ static bool reply_fits(const attempt *a, const task_reply *r)
            r->leg == a->leg;
 }
 
+/* Transports of an older version end the struct before it. */
+static bool has_hint(const sdf_invocation_result *result)
+{
+    return result->struct_size >= offsetof(sdf_invocation_result, hint) + sizeof result->hint && result->hint &&
+           *result->hint;
+}
+
 void outcome_done(void *host, const sdf_invocation_result *result)
 {
     driver *d = host;
@@ -118,6 +130,8 @@ void outcome_done(void *host, const sdf_invocation_result *result)
     if (result->status != SDF_OK) {
         error_set(&error, result->status, "%s",
                   result->message && *result->message ? result->message : "the transport lost the task");
+        if (has_hint(result))
+            error_hint(&error, "%s", result->hint);
         if (result->log && *result->log)
             error_log_tail(&error, result->log);
         outcome_failed(d, a, outcome_class(result->status), error, NULL);

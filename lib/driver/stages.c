@@ -25,11 +25,84 @@ stage *stage_find(const driver *d, uint32_t id)
     return s ? (stage *)(uintptr_t)*s : NULL;
 }
 
-int stage_insert(driver *d, stage *s, sdf_error **err)
+/* ---- what it reads ---- */
+
+/* Grows by doubling: its room is the next power of two. */
+static int add_parent(stage *s, idmap *seen, uint32_t id)
+{
+    if (!id || idmap_find(seen, id))
+        return SDF_OK;
+    uint32_t count = s->parent_count;
+    if ((count & (count - 1)) == 0) {
+        uint32_t *grown = realloc(s->parents, (count ? count * 2u : 1u) * sizeof *grown);
+        if (!grown)
+            return SDF_E_NO_MEMORY;
+        s->parents = grown;
+    }
+    if (!idmap_put(seen, id, 1))
+        return SDF_E_NO_MEMORY;
+    s->parents[s->parent_count++] = id;
+    return SDF_OK;
+}
+
+static int add_parents(stage *s)
+{
+    idmap seen = {0};
+    int rc = SDF_OK;
+    for (uint32_t b = 0; b < s->spec->branch_count; b++)
+        for (uint32_t i = 0; i < s->spec->branches[b].leaves && !rc; i++)
+            rc = add_parent(s, &seen, plan_leaf(&s->spec->branches[b], i)->source);
+    for (uint32_t i = 0; i < s->spec->side_count && !rc; i++)
+        rc = add_parent(s, &seen, s->spec->sides[i].source);
+    if (!rc && s->indexes) /* the numbers change when its data does */
+        rc = add_parent(s, &seen, s->spec->bound_by);
+    idmap_free(&seen);
+    return rc;
+}
+
+/* ---- life ---- */
+
+static int stage_insert(driver *d, stage *s, sdf_error **err)
 {
     if (stage_find(d, s->id))
         return error_set(err, SDF_E_INTERNAL, "stage %u was added twice", s->id);
     return idmap_put(&d->stages, s->id, (uintptr_t)s) ? SDF_OK : error_no_memory(err);
+}
+
+int stage_new(driver *d, uint32_t id, uint32_t tasks, const plan_stage *spec, plan_ref *ref, stage **out,
+              sdf_error **err)
+{
+    stage *s = calloc(1, sizeof *s);
+    if (!s)
+        return error_no_memory(err);
+    s->id = id;
+    s->tasks = tasks;
+    s->spec = spec;
+    s->limit = UINT64_MAX;
+    s->partitions = spec ? spec->output.partitions : 0;
+    s->indexes = spec && plan_has_op(spec, PLAN_OP_INDEX);
+    s->commits = calloc(tasks ? tasks : 1, sizeof *s->commits);
+    int rc = s->commits && (!spec || !add_parents(s)) ? stage_insert(d, s, err) : error_no_memory(err);
+    if (rc) {
+        stage_free(d, s);
+        return rc;
+    }
+    if (ref) {
+        s->plan = ref;
+        ref->refs++;
+    }
+    *out = s;
+    return SDF_OK;
+}
+
+/* The commit does not stand any more. */
+static void uncount(driver *d, stage *s, const commit *c)
+{
+    if (s->final)
+        return;
+    counters_add(c, true);
+    s->metrics.record_errors -= c->record_errors;
+    jobs_uncount_errors(d, s->id, c->record_errors);
 }
 
 void stage_remove(driver *d, uint32_t id)
@@ -41,6 +114,11 @@ void stage_remove(driver *d, uint32_t id)
         char name[TASK_NAME_MAX];
         task_name_object(name, d->config.context, id, 0, 0, 0);
         garbage_add(d, name);
+    }
+    if (!s->complete) { /* who wants its data makes, and counts, all of it again */
+        for (uint32_t t = 0; t < s->tasks; t++)
+            for (const commit *c = s->commits[t]; c; c = c->next)
+                uncount(d, s, c);
     }
     idmap_remove(&d->stages, id);
     stage_free(d, s);
@@ -59,27 +137,15 @@ void stage_free(driver *d, stage *s)
 {
     if (!s)
         return;
-    for (uint32_t t = 0; t < s->tasks; t++) {
-        if (s->commits)
-            commits_free(s->commits[t]);
-        if (s->splits)
-            free(s->splits[t].path);
-    }
+    for (uint32_t t = 0; s->commits && t < s->tasks; t++)
+        commits_free(s->commits[t]);
     stage_forget_extents(s);
-    output_abort(s->output);
+    stage_pieces_clear(&s->pieces, s->tasks);
     plan_ref_drop(d, s->plan);
     buf_free(&s->splitters);
     free(s->commits);
-    free(s->splits);
+    free(s->parents);
     free(s);
-}
-
-void stage_forget_extents(stage *s)
-{
-    free(s->extents);
-    free(s->first);
-    s->extents = NULL;
-    s->first = NULL;
 }
 
 void stage_install(driver *d, stage *s, uint32_t task, commit *c)
@@ -87,8 +153,10 @@ void stage_install(driver *d, stage *s, uint32_t task, commit *c)
     commit **at = &s->commits[task];
     while (*at && (*at)->leg < c->leg)
         at = &(*at)->next;
+    counters_add(c, false);
     if (*at && (*at)->leg == c->leg) {
         commit *old = *at;
+        uncount(d, s, old);
         c->next = old->next;
         free(old);
     } else {
@@ -98,13 +166,15 @@ void stage_install(driver *d, stage *s, uint32_t task, commit *c)
     stage_forget_extents(s);
 }
 
-void stage_uninstall(stage *s, uint32_t task, uint32_t leg, uint64_t attempt_id)
+void stage_uninstall(driver *d, stage *s, uint32_t task, uint32_t leg, uint64_t attempt_id)
 {
     if (task >= s->tasks)
         return;
     for (commit **at = &s->commits[task]; *at; at = &(*at)->next) {
         if ((*at)->leg == leg && (*at)->attempt == attempt_id) {
             commit *gone = *at;
+            uncount(d, s, gone);
+            s->complete = false;
             *at = gone->next;
             free(gone);
             stage_forget_extents(s);
@@ -121,100 +191,12 @@ const commit *stage_commit(const stage *s, uint32_t task, uint32_t leg, uint64_t
     return NULL;
 }
 
-static int index_decode(const stage *s, const commit *c, shuffle_index *x, sdf_error **err)
-{
-    sdf_slice bytes = commit_index(c);
-    int rc = shuffle_index_decode(bytes.data, bytes.size, x, err);
-    if (rc || x->partitions == s->partitions)
-        return rc;
-    error_set(err, SDF_E_CORRUPT, "the shuffle index is of %u partitions, not %u", x->partitions, s->partitions);
-    shuffle_index_clear(x);
-    return SDF_E_CORRUPT;
-}
-
-int stage_check_index(const stage *s, const commit *c, sdf_error **err)
-{
-    shuffle_index x;
-    int rc = index_decode(s, c, &x, err);
-    if (!rc)
-        shuffle_index_clear(&x);
-    return rc;
-}
-
-/* Decodes every leg's index of the stage, in (task, leg) order, and hands each extent to `visit`. */
-static int stage_each_extent(stage *s, void (*visit)(stage *s, const task_extent *x, uint32_t partition),
-                             sdf_error **err)
-{
-    for (uint32_t t = 0; t < s->tasks; t++) {
-        for (const commit *c = s->commits[t]; c; c = c->next) {
-            shuffle_index x;
-            int rc = index_decode(s, c, &x, err);
-            if (rc) {
-                error_prefix(err, "index of stage %u task %u leg %u", s->id, t, c->leg);
-                return rc;
-            }
-            for (uint32_t i = 0; i < x.count; i++) {
-                const index_extent *e = &x.extents[i];
-                task_extent out = {t, c->leg, c->attempt, e->offset, e->stored, e->raw, e->records, e->max_raw};
-                visit(s, &out, e->partition);
-            }
-            shuffle_index_clear(&x);
-        }
-    }
-    return SDF_OK;
-}
-
-/* While the extents are placed, first[p+1] is where the next one of partition p goes; at the end it is where
- * p ends, which is where p+1 begins. */
-static void visit_count(stage *s, const task_extent *x, uint32_t partition)
-{
-    s->first[partition + 2]++;
-}
-
-static void visit_place(stage *s, const task_extent *x, uint32_t partition)
-{
-    s->extents[s->first[partition + 1]++] = *x;
-}
-
-static int stage_transpose(stage *s, sdf_error **err)
-{
-    s->first = calloc((size_t)s->partitions + 2, sizeof *s->first);
-    if (!s->first)
-        return error_no_memory(err);
-    int rc = stage_each_extent(s, visit_count, err);
-    if (rc)
-        return rc;
-    for (uint32_t p = 1; p <= s->partitions + 1; p++)
-        s->first[p] += s->first[p - 1];
-    uint32_t total = s->first[s->partitions + 1];
-    s->extents = malloc((total ? total : 1) * sizeof *s->extents);
-    if (!s->extents)
-        return error_no_memory(err);
-    return stage_each_extent(s, visit_place, err);
-}
-
-int stage_extents(driver *d, stage *s, uint32_t partition, const task_extent **x, uint32_t *count, sdf_error **err)
-{
-    if (partition >= s->partitions)
-        return error_set(err, SDF_E_INTERNAL, "stage %u has no partition %u", s->id, partition);
-    if (!s->extents) {
-        int rc = stage_transpose(s, err);
-        if (rc) {
-            stage_forget_extents(s);
-            return rc;
-        }
-    }
-    *x = s->extents + s->first[partition];
-    *count = s->first[partition + 1] - s->first[partition];
-    return SDF_OK;
-}
-
 int stage_bind(driver *d, stage *s, sdf_error **err)
 {
-    stage *from = stage_find(d, s->spec->sampled_by);
+    stage *from = stage_find(d, s->spec->bound_by);
     if (!from)
         return error_set(err, SDF_E_INTERNAL, "stage %u is to be bound by stage %u, which is gone", s->id,
-                         s->spec->sampled_by);
+                         s->spec->bound_by);
     size_t count = 0;
     for (uint32_t t = 0; t < from->tasks; t++)
         for (const commit *c = from->commits[t]; c; c = c->next)
@@ -225,7 +207,7 @@ int stage_bind(driver *d, stage *s, sdf_error **err)
     count = 0;
     for (uint32_t t = 0; t < from->tasks; t++)
         for (const commit *c = from->commits[t]; c; c = c->next)
-            samples[count++] = commit_samples(c);
+            samples[count++] = commit_get(c, COMMIT_SAMPLES);
     buf_clear(&s->splitters);
     int rc = splitters_make(type_of(s->spec->output.key_type), samples, count, s->spec->output.partitions,
                             &s->splitters, err);
