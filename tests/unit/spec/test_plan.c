@@ -1,5 +1,5 @@
 /* Plans as JSON: round trips, canonical bytes, copies, leaves. What is refused is in test_plan_hostile.c. */
-#include "spec/plans.h"
+#include "plans.h"
 
 static void plans_go_both_ways(void **state)
 {

@@ -1,5 +1,5 @@
 /* Plans that nobody vouches for: the place of what is wrong, what must hold across fields, limits, damaged text. */
-#include "spec/plans.h"
+#include "plans.h"
 
 /* Decodes a copy of exactly these bytes; returns the code, which the error must have too. */
 static int decode_exactly(const void *json, size_t size, const char *part)

@@ -59,6 +59,16 @@ static sdf_function make(const char *name)
     return f;
 }
 
+static int a_cogroup(const sdf_slice *key, sdf_values *const *values, size_t count, sdf_out *out, void *state)
+{
+    return SDF_OK;
+}
+
+static int another_cogroup(const sdf_slice *key, sdf_values *const *values, size_t count, sdf_out *out, void *state)
+{
+    return SDF_OK;
+}
+
 static void bad_definitions_are_refused(void **state)
 {
     char long_name[200];
@@ -83,6 +93,9 @@ static void bad_definitions_are_refused(void **state)
     assert_refused(&f, SDF_E_INVALID, "no way to call it");
     f = make("two");
     f.filter = a_filter;
+    assert_refused(&f, SDF_E_INVALID, "more than one");
+    f = make("three");
+    f.cogroup = a_cogroup;
     assert_refused(&f, SDF_E_INVALID, "more than one");
     f = make("typed");
     f.out_value = "tuple(i64,";
@@ -218,10 +231,26 @@ static void names_are_found_also_by_type(void **state)
     assert_null(registry_find(endless, "i64", NULL));
 }
 
+static void cogroup_functions_are_registered(void **state)
+{
+    sdf_function f = make("both_sides");
+    f.map = NULL;
+    f.cogroup = a_cogroup;
+    f.out_value = "tuple(i64, f64)";
+    assert_int_equal(sdf_register(&f, NULL), SDF_OK);
+    assert_int_equal(sdf_register(&f, NULL), SDF_OK); /* the same again */
+    const function *found = registry_find("both_sides", NULL, NULL);
+    assert_int_equal(found->kind, FUNCTION_COGROUP);
+    assert_ptr_equal(found->def.cogroup, a_cogroup);
+    f.cogroup = another_cogroup;
+    assert_refused(&f, SDF_E_EXISTS, "another definition");
+}
+
 static void the_program_id_is_the_hash_of_the_description(void **state)
 {
     char *text = registry_describe(), id[33], first[33];
-    static const char expected[] = "# plan 1, wire 1, application \"\"\n"
+    static const char expected[] = "# plan 2, wire 2, application \"\"\n"
+                                   "both_sides 0 - - - tuple(i64,f64) cogroup\n"
                                    "newer 0 - - - - map\n"
                                    "older 0 - - - - map\n"
                                    "parse 3 - - - tuple(i64,bytes) map\n"
@@ -317,6 +346,7 @@ int main(void)
         cmocka_unit_test(structs_of_other_sizes_are_taken_if_they_can_be),
         cmocka_unit_test(a_definition_is_copied_and_may_come_again),
         cmocka_unit_test(names_are_found_also_by_type),
+        cmocka_unit_test(cogroup_functions_are_registered),
         cmocka_unit_test(the_program_id_is_the_hash_of_the_description),
         cmocka_unit_test(differences_are_named),
         cmocka_unit_test(threads_may_register_at_once),

@@ -1,4 +1,4 @@
-/* Task requests, replies and lists of extents on the wire: round trips, and damage of every kind. */
+/* Task requests, replies and lists of pieces on the wire: round trips, and damage of every kind. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -18,6 +18,20 @@ static task_extent extents[] = {
     {0, 0, 1, 0, 100, 200, 3, 150},
     {UINT32_MAX, 2, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT32_MAX},
     {7, 0, 9, 12345678901, 1, 1, 1, 1},
+};
+
+static task_leaf leaves[] = {{4, extents, 3}, {UINT32_MAX, NULL, 0}, {5, extents + 2, 1}};
+
+static task_piece pieces[] = {
+    {.branch = 1,
+     .partition = 2,
+     .start = UINT64_MAX,
+     .split = {"dir/\xff.txt", 10, UINT64_MAX - 10, 1000, -5, "etag \"7\"", 4},
+     .leaves = leaves,
+     .leaf_count = 2},
+    {.partition = UINT32_MAX},
+    {.split = {.offset = 7, .length = 9}},
+    {.branch = 3, .leaves = leaves + 1, .leaf_count = 2},
 };
 
 static task_request sample_request(void)
@@ -45,10 +59,12 @@ static task_request sample_request(void)
         .cut_end = TEXT("z"),
         .limit = UINT64_MAX,
         .splitters = TEXT("\0\1\2"),
-        .split = {"dir/\xff.txt", 10, 20, 1000, -5},
-        .extents = extents,
-        .extent_count = 3,
-        .extents_name = "e",
+        .output_token = "job 1",
+        .pieces = pieces,
+        .piece_count = 4,
+        .sides = leaves,
+        .side_count = 3,
+        .pieces_name = "",
         .probe_sleep_ms = 9,
         .probe_bytes = 10,
         .probe_echo = TEXT("echo"),
@@ -76,6 +92,41 @@ static void assert_extents(const task_extent *a, const task_extent *b, uint32_t 
     }
 }
 
+static void assert_leaves(const task_leaf *a, const task_leaf *b, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(a[i].stage, b[i].stage);
+        assert_int_equal(a[i].extent_count, b[i].extent_count);
+        assert_extents(a[i].extents, b[i].extents, a[i].extent_count);
+    }
+}
+
+static void assert_texts(const char *a, const char *b)
+{
+    assert_true((!a && !b) || (a && b && !strcmp(a, b)));
+}
+
+static void assert_pieces_equal(const task_request *a, const task_request *b)
+{
+    assert_int_equal(a->piece_count, b->piece_count);
+    for (uint32_t i = 0; i < a->piece_count; i++) {
+        const task_piece *x = &a->pieces[i], *y = &b->pieces[i];
+        assert_int_equal(x->branch, y->branch);
+        assert_int_equal(x->partition, y->partition);
+        assert_true(x->start == y->start);
+        assert_texts(x->split.path, y->split.path);
+        assert_true(x->split.offset == y->split.offset && x->split.length == y->split.length);
+        assert_int_equal(x->split.file_size, y->split.file_size);
+        assert_int_equal(x->split.file_mtime_ns, y->split.file_mtime_ns);
+        assert_texts(x->split.version, y->split.version);
+        assert_int_equal(x->split.codec, y->split.codec);
+        assert_int_equal(x->leaf_count, y->leaf_count);
+        assert_leaves(x->leaves, y->leaves, x->leaf_count);
+    }
+    assert_int_equal(a->side_count, b->side_count);
+    assert_leaves(a->sides, b->sides, a->side_count);
+}
+
 static void assert_requests_equal(const task_request *a, const task_request *b)
 {
     assert_int_equal(a->kind, b->kind);
@@ -100,14 +151,9 @@ static void assert_requests_equal(const task_request *a, const task_request *b)
     assert_slice(a->cut_end, b->cut_end);
     assert_int_equal(a->limit, b->limit);
     assert_slice(a->splitters, b->splitters);
-    assert_string_equal(a->split.path, b->split.path);
-    assert_int_equal(a->split.offset, b->split.offset);
-    assert_int_equal(a->split.length, b->split.length);
-    assert_int_equal(a->split.file_size, b->split.file_size);
-    assert_int_equal(a->split.file_mtime_ns, b->split.file_mtime_ns);
-    assert_int_equal(a->extent_count, b->extent_count);
-    assert_extents(a->extents, b->extents, a->extent_count);
-    assert_string_equal(a->extents_name, b->extents_name);
+    assert_string_equal(a->output_token, b->output_token);
+    assert_string_equal(a->pieces_name, b->pieces_name);
+    assert_pieces_equal(a, b);
     assert_int_equal(a->probe_sleep_ms, b->probe_sleep_ms);
     assert_int_equal(a->probe_bytes, b->probe_bytes);
     assert_slice(a->probe_echo, b->probe_echo);
@@ -129,9 +175,34 @@ static void requests_go_both_ways(void **state)
     assert_int_equal(task_request_encode(&empty, &b), SDF_OK);
     assert_int_equal(task_request_decode(b.data, b.size, &got, NULL), SDF_OK);
     assert_string_equal(got.store_uri, "");
-    assert_string_equal(got.split.path, "");
-    assert_null(got.extents);
+    assert_null(got.pieces);
     task_request_clear(&got);
+    buf_free(&b);
+}
+
+/* A task has pieces, or says where they are; an object of pieces holds what the request doesn't. */
+static void pieces_are_here_or_there(void **state)
+{
+    task_request q = sample_request(), got, there = {0};
+    buf b = BUF_EMPTY;
+    q.pieces_name = "sdf-1/pieces";
+    assert_int_equal(task_request_encode(&q, &b), SDF_OK);
+    assert_int_equal(task_request_decode(b.data, b.size, &got, NULL), SDF_OK);
+    assert_true(!got.pieces && !got.piece_count && !got.sides && !got.side_count);
+    buf_clear(&b);
+    assert_int_equal(task_pieces_encode(&q, &b), SDF_OK);
+    assert_int_equal(task_pieces_decode(b.data, b.size, &got, NULL), SDF_OK);
+    assert_pieces_equal(&q, &got);
+    task_request_clear(&got);
+    buf_clear(&b);
+    q.piece_count = 0;
+    q.pieces_name = "";
+    assert_int_equal(task_request_encode(&q, &b), SDF_OK);
+    assert_int_equal(task_request_decode(b.data, b.size, &got, NULL), SDF_E_CORRUPT); /* sides alone */
+    buf_clear(&b);
+    assert_int_equal(task_pieces_encode(&q, &b), SDF_OK);
+    assert_int_equal(task_pieces_decode(b.data, b.size, &there, NULL), SDF_E_CORRUPT);
+    assert_true(!there.pieces && !there.sides);
     buf_free(&b);
 }
 
@@ -143,15 +214,27 @@ static void what_cannot_be_read_is_not_written(void **state)
     text[19999] = '\0';
     buf_text(&b, "before");
     task_request q = sample_request();
-    q.split.path = text;
+    task_piece long_name = {.split.path = text};
+    q.pieces = &long_name;
+    q.piece_count = 1;
     assert_int_equal(task_request_encode(&q, &b), SDF_E_LIMIT);
+    assert_int_equal(task_pieces_encode(&q, &b), SDF_E_LIMIT);
     q = sample_request();
     q.cut_start = (sdf_slice){text, TASK_CUT_MAX + 1};
     assert_int_equal(task_request_encode(&q, &b), SDF_E_LIMIT);
+    text[TASK_COUNTER_NAME + 1] = '\0';
+    task_counter counters[TASK_COUNTERS_MAX + 1] = {{text, 1}};
+    task_reply r = {.kind = TASK_RUN, .counters = counters, .counter_count = 1};
+    assert_int_equal(task_reply_encode(&r, &b), SDF_E_LIMIT);
+    counters[0].name = "c";
+    r.counter_count = TASK_COUNTERS_MAX + 1;
+    assert_int_equal(task_reply_encode(&r, &b), SDF_E_LIMIT);
     assert_int_equal(b.size, 6); /* nothing half written */
     buf_free(&b);
     free(text);
 }
+
+static task_counter counters[] = {{"rows", INT64_MIN}, {"sdf.errors.map#3", 7}, {"trips", -1}};
 
 static task_reply sample_reply(void)
 {
@@ -181,6 +264,12 @@ static task_reply sample_reply(void)
         .file_temp = "t",
         .file_final = "f",
         .file_bytes = 102,
+        .errors_temp = "et",
+        .errors_final = "_errors/part-00000",
+        .errors_bytes = 103,
+        .errors_records = 104,
+        .counters = counters,
+        .counter_count = 3,
         .probe = TEXT("p"),
     };
 }
@@ -229,6 +318,11 @@ static void replies_go_both_ways(void **state)
     assert_memory_equal(&got.metrics, &full.metrics, sizeof got.metrics);
     assert_string_equal(got.program_id, "ffff");
     assert_string_equal(got.file_final, "f");
+    assert_string_equal(got.errors_final, "_errors/part-00000");
+    assert_int_equal(got.errors_records, 104);
+    assert_int_equal(got.counter_count, 3);
+    assert_string_equal(got.counters[1].name, "sdf.errors.map#3");
+    assert_true(got.counters[0].value == INT64_MIN && got.counters[2].value == -1);
     assert_slice(got.index, full.index);
     assert_slice(got.probe, full.probe);
     assert_int_equal(task_reply_encode(&got, &again), SDF_OK); /* all the rest: the same bytes once more */
@@ -250,6 +344,21 @@ static void replies_go_both_ways(void **state)
     buf_free(&again);
 }
 
+/* Counters stand in the order of their names, each once. */
+static void counters_out_of_order_are_refused(void **state)
+{
+    static const char *const names[][2] = {{"b", "a"}, {"a", "a"}, {"", "a"}};
+    for (size_t i = 0; i < 3; i++) {
+        task_counter list[] = {{(char *)names[i][0], 1}, {(char *)names[i][1], 2}};
+        task_reply r = {.kind = TASK_RUN, .counters = list, .counter_count = 2}, got;
+        buf b = BUF_EMPTY;
+        assert_int_equal(task_reply_encode(&r, &b), SDF_OK);
+        assert_int_equal(task_reply_decode(b.data, b.size, &got, NULL), SDF_E_CORRUPT);
+        assert_null(got.counters);
+        buf_free(&b);
+    }
+}
+
 typedef int (*decoder)(const uint8_t *bytes, size_t size, sdf_error **err);
 
 static int decode_request(const uint8_t *bytes, size_t size, sdf_error **err)
@@ -268,13 +377,12 @@ static int decode_reply(const uint8_t *bytes, size_t size, sdf_error **err)
     return rc;
 }
 
-static int decode_extents(const uint8_t *bytes, size_t size, sdf_error **err)
+static int decode_pieces(const uint8_t *bytes, size_t size, sdf_error **err)
 {
-    task_extent *list;
-    uint32_t count;
-    int rc = task_extents_decode(bytes, size, &list, &count, err);
-    assert_true(!rc || (!list && !count));
-    free(list);
+    task_request q = {0};
+    int rc = task_pieces_decode(bytes, size, &q, err);
+    assert_true(!rc || (!q.pieces && !q.piece_count && !q.sides && !q.side_count));
+    task_request_clear(&q);
     return rc;
 }
 
@@ -330,30 +438,55 @@ static void damaged_bytes_are_refused_or_read_within_bounds(void **state)
     sdf_error_free(r.error);
     damage(decode_reply, &b, 2);
     buf_clear(&b);
-    assert_int_equal(task_extents_encode(extents, 3, &b), SDF_OK);
-    damage(decode_extents, &b, 3);
+    assert_int_equal(task_pieces_encode(&q, &b), SDF_OK);
+    damage(decode_pieces, &b, 3);
     buf_free(&b);
 }
 
+/* Counts of pieces, of leaves, of extents and of sides that the bytes behind them can't hold. */
 static void a_huge_count_takes_no_memory(void **state)
 {
-    static const uint8_t bytes[] = {'S',  'D',  'F', 'X', 1, 0, 0, 0, 0xff, 0xff, 0xff,
-                                    0xff, 0x0f, 1,   2,   3, 4, 5, 6, 7,    8};
-    assert_int_equal(decode_exactly(decode_extents, bytes, sizeof bytes), SDF_E_CORRUPT);
-    task_extent *list;
-    uint32_t count;
+#define HUGE_COUNT 0xff, 0xff, 0xff, 0xff, 0x0f
+#define SPARE      1, 2, 3, 4, 5, 6, 7, 8
+    static const uint8_t lists[][24] = {
+        {'S', 'D', 'F', 'P', 2, 0, 0, 0, HUGE_COUNT, SPARE},
+        {'S', 'D', 'F', 'P', 2, 0, 0, 0, 1, 0, 0, 0, 0, HUGE_COUNT, 1, 2, 3},
+        {'S', 'D', 'F', 'P', 2, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, HUGE_COUNT, 1, 1, 1, 1},
+        {'S', 'D', 'F', 'P', 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, HUGE_COUNT, 1, 1, 1, 1, 1},
+    };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        assert_int_equal(decode_exactly(decode_pieces, lists[i], sizeof lists[i]), SDF_E_CORRUPT);
+}
+
+/* Many pieces that say nothing: what is allocated for them stays within a small multiple of their bytes. */
+static void many_small_pieces(void **state)
+{
+    const uint32_t count = 100000;
+    task_request q = {.piece_count = count}, got = {0};
     buf b = BUF_EMPTY;
-    assert_int_equal(task_extents_encode(NULL, 0, &b), SDF_OK);
-    assert_int_equal(task_extents_decode(b.data, b.size, &list, &count, NULL), SDF_OK);
-    assert_int_equal(count, 0);
-    free(list);
-    buf_clear(&b);
-    assert_int_equal(task_extents_encode(extents, 3, &b), SDF_OK);
-    assert_int_equal(task_extents_decode(b.data, b.size, &list, &count, NULL), SDF_OK);
-    assert_int_equal(count, 3);
-    assert_extents(list, extents, 3);
-    free(list);
+    q.pieces = calloc(count, sizeof *q.pieces);
+    for (uint32_t i = 0; i < count; i++)
+        q.pieces[i] = (task_piece){.branch = i, .partition = count - i, .leaves = leaves, .leaf_count = i % 3};
+    assert_int_equal(task_pieces_encode(&q, &b), SDF_OK);
+    assert_int_equal(task_pieces_decode(b.data, b.size, &got, NULL), SDF_OK);
+    assert_pieces_equal(&q, &got);
+    task_request_clear(&got);
+    free(q.pieces);
     buf_free(&b);
+}
+
+static void planned_pieces_are_freed(void **state)
+{
+    stage_pieces none = {0}, p = {calloc(3, sizeof *p.pieces), calloc(3, sizeof *p.first)};
+    stage_pieces_clear(&none, 7);
+    p.first[1] = 1;
+    p.first[2] = 3;
+    for (int i = 0; i < 3; i++) {
+        p.pieces[i].split.path = strdup("path");
+        p.pieces[i].split.version = i ? strdup("version") : NULL;
+    }
+    stage_pieces_clear(&p, 2);
+    assert_true(!p.pieces && !p.first);
 }
 
 static void names_and_sums(void **state)
@@ -368,7 +501,10 @@ static void names_and_sums(void **state)
     task_name_side(name, UINT64_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT64_MAX, "a-very-long-name-of-a-side");
     assert_string_equal(
         name, "sdf-ffffffffffffffff/s4294967295/t4294967295.4294967295.a18446744073709551615.a-very-long-name");
-    task_metrics sum = {0}, one = {.records_in = 2, .peak_memory = 10, .peak_rss = 5, .store_throttled = 1};
+    task_name_broadcast(name, 2, UINT32_MAX);
+    assert_string_equal(name, "sdf-0000000000000002/b4294967295");
+    task_metrics sum = {0},
+                 one = {.records_in = 2, .record_errors = 3, .peak_memory = 10, .peak_rss = 5, .store_throttled = 1};
     task_metrics_add(&sum, &one);
     one.peak_memory = 7;
     task_metrics_add(&sum, &one);
@@ -376,17 +512,22 @@ static void names_and_sums(void **state)
     assert_int_equal(sum.peak_memory, 10);
     assert_int_equal(sum.peak_rss, 5);
     assert_int_equal(sum.store_throttled, 2);
+    assert_int_equal(sum.record_errors, 6);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_go_both_ways),
+        cmocka_unit_test(pieces_are_here_or_there),
         cmocka_unit_test(what_cannot_be_read_is_not_written),
         cmocka_unit_test(replies_go_both_ways),
         cmocka_unit_test(counters_may_be_more_or_fewer),
         cmocka_unit_test(damaged_bytes_are_refused_or_read_within_bounds),
         cmocka_unit_test(a_huge_count_takes_no_memory),
+        cmocka_unit_test(counters_out_of_order_are_refused),
+        cmocka_unit_test(many_small_pieces),
+        cmocka_unit_test(planned_pieces_are_freed),
         cmocka_unit_test(names_and_sums),
     };
     return cmocka_run_group_tests_name("spec/task", tests, NULL, NULL);

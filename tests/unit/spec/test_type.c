@@ -155,12 +155,37 @@ static void doubles_have_one_form(void **state)
     assert_int_equal(type_canonical_f64(UINT64_C(0x8000000000000001)), UINT64_C(0x8000000000000001));
 }
 
+static void elements(void **state)
+{
+    static const struct {
+        const char *key, *value, *element;
+    } cases[] = {
+        {"null", "i64", "i64"},
+        {"bytes", "null", "bytes"},
+        {"null", "null", "null"},
+        {NULL, "tuple(i64)", "tuple(bytes,tuple(i64))"},
+        {"f64", NULL, "tuple(f64,bytes)"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *element = type_element(cases[i].key, cases[i].value), *canonical;
+        assert_string_equal(element, cases[i].element);
+        assert_int_equal(type_parse(element, &canonical, NULL), SDF_OK);
+        assert_string_equal(canonical, element);
+        free(canonical);
+        free(element);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(types_become_canonical),       cmocka_unit_test(wrong_types_are_refused_at_their_place),
-        cmocka_unit_test(depth_and_length_are_limited), cmocka_unit_test(numbers_are_in_order),
-        cmocka_unit_test(bytes_are_in_order),           cmocka_unit_test(doubles_have_one_form),
+        cmocka_unit_test(elements),
+        cmocka_unit_test(types_become_canonical),
+        cmocka_unit_test(wrong_types_are_refused_at_their_place),
+        cmocka_unit_test(depth_and_length_are_limited),
+        cmocka_unit_test(numbers_are_in_order),
+        cmocka_unit_test(bytes_are_in_order),
+        cmocka_unit_test(doubles_have_one_form),
     };
     return cmocka_run_group_tests_name("spec/type", tests, NULL, NULL);
 }
