@@ -180,6 +180,11 @@ static int lookup_push(op *self, const sdf_batch *batch, sdf_error **err)
     return blame(rc, lookup_label(l), err);
 }
 
+static int lookup_drain(op *self, sdf_error **err)
+{
+    return pairs_flush(&((lookup *)self)->pairs, err);
+}
+
 static int lookup_finish(op *self, sdf_error **err)
 {
     lookup *l = (lookup *)self;
@@ -217,7 +222,12 @@ int lookup_op_new(task_env *env, const plan_op *spec, op_types in, op *next, op 
     lookup *l = calloc(1, sizeof *l);
     if (!l)
         return error_no_memory(err);
-    l->base = (op){lookup_push, lookup_finish, lookup_close, next, env};
+    l->base = (op){.push = lookup_push,
+                   .finish = lookup_finish,
+                   .close = lookup_close,
+                   .drain = lookup_drain,
+                   .next = next,
+                   .env = env};
     l->spec = spec;
     l->side = &env->stage->sides[spec->side];
     l->leaf = &env->request->sides[spec->side];

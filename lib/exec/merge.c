@@ -232,9 +232,8 @@ static bool take(merge *m, head *h, size_t n, sdf_batch *batch)
         gather(m, &h->batch, first, n);
         return false;
     }
-    batch->count = n;
-    batch->key = column_from(&h->batch.key, first);
-    batch->value = column_from(&h->batch.value, first);
+    *batch =
+        (sdf_batch){.count = n, .key = column_from(&h->batch.key, first), .value = column_from(&h->batch.value, first)};
     return true;
 }
 

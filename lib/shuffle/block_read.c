@@ -294,7 +294,7 @@ int block_reader_next(block_reader *r, sdf_batch *batch)
     if (r->left == 0)
         return SDF_END;
     size_t count = r->left < SDF_BATCH_MAX ? r->left : SDF_BATCH_MAX;
-    batch->count = count;
+    *batch = (sdf_batch){.count = count};
     next_column(&r->column[SDF_KEY], count, &batch->key);
     next_column(&r->column[SDF_VALUE], count, &batch->value);
     r->left -= count;
