@@ -132,11 +132,8 @@ static int plan_ref_new(plan *p, plan_ref **out, sdf_error **err)
 static int schedule_stage(driver *d, const stage *s, sdf_error **err)
 {
     const plan_stage *spec = s->spec;
-    sched_stage x = {.id = s->id,
-                     .tasks = s->tasks,
-                     .done = !spec,
-                     .parents = s->parents,
-                     .parent_count = s->parent_count};
+    sched_stage x = {
+        .id = s->id, .tasks = s->tasks, .done = !spec, .parents = s->parents, .parent_count = s->parent_count};
     if (spec) {
         x.bind = s->indexes ? 0 : spec->bound_by; /* what an index begins at is read off its parent at each launch */
         x.publishes = spec->output.kind == PLAN_OUTPUT_RESULT;

@@ -77,7 +77,7 @@ typedef struct driver_job {
     uint32_t id;    /* unique within the context, from 1 */
     uint32_t stage; /* the stage it wants */
     const char *label;
-    uint64_t limit; /* records per task after which it may stop; UINT64_MAX: none */
+    uint64_t limit;         /* records per task after which it may stop; UINT64_MAX: none */
     const char *output_uri; /* FILE: claimed when the job is submitted, absolute; also gets what operators divert. NULL:
                              * no output */
     bool output_single;

@@ -88,7 +88,7 @@ typedef struct stage {
 typedef struct job {
     driver_job spec;
     char *label;
-    output *output; /* claimed; NULL: none */
+    output *output;   /* claimed; NULL: none */
     uint32_t *stages; /* ids of what it needs, ancestors included */
     uint32_t stage_count, stage_room;
     idmap needs; /* the same, to look one up */
@@ -103,8 +103,8 @@ typedef struct attempt {
     uint64_t id;
     uint32_t stage, task, leg;
     uint32_t partition; /* the task's number in requests and names */
-    buf request;       /* until it is answered */
-    char *pieces_name; /* the object that holds the request's pieces, until then; NULL: none */
+    buf request;        /* until it is answered */
+    char *pieces_name;  /* the object that holds the request's pieces, until then; NULL: none */
     commit *candidate;  /* its outcome, until it wins or is discarded */
     task_metrics metrics;
     sdf_error *error; /* why it failed, until the scheduler has heard of it */

@@ -45,8 +45,8 @@ static int fill_piece(driver *d, const stage *s, const plan_piece *planned, task
                           .leaves = leaves,
                           .leaf_count = b->leaves};
     for (uint32_t i = 0; i < b->leaves; i++) {
-        int rc = fill_leaf(d, s, plan_leaf(b, i)->source, planned->partition, planned->from, planned->to, &leaves[i],
-                           err);
+        int rc =
+            fill_leaf(d, s, plan_leaf(b, i)->source, planned->partition, planned->from, planned->to, &leaves[i], err);
         if (rc)
             return rc;
     }

@@ -332,7 +332,16 @@ static inline void rig_pass(rig *r, int64_t ms)
     }
 }
 
-/* ---- plans: stage `id` reads text and shuffles, stage `id` + 1 reads that and gives results ---- */
+/* ---- plans ---- */
+
+static inline plan *rig_plan(void)
+{
+    plan *p = plan_new();
+    assert_non_null(p);
+    p->program_id = strdup("program");
+    p->compression = strdup("lz4");
+    return p;
+}
 
 static inline void rig_label(char **label, const char *what, uint32_t id)
 {
@@ -341,61 +350,108 @@ static inline void rig_label(char **label, const char *what, uint32_t id)
     *label = strdup(text);
 }
 
-static inline plan_stage *rig_stage(plan *p, uint32_t id, uint32_t tasks)
+static inline void rig_branch_types(plan_branch *b, uint32_t id)
+{
+    rig_label(&b->input.label, "in", id);
+    b->input.key_type = strdup("null");
+    b->input.value_type = strdup("bytes");
+}
+
+/* A stage without branches. */
+static inline plan_stage *rig_stage(plan *p, uint32_t id, uint32_t tasks, plan_output_kind output)
 {
     plan_stage *s = plan_add_stage(p);
     s->id = id;
     s->tasks = tasks;
     rig_label(&s->label, "stage", id);
-    rig_label(&s->input.label, "in", id);
     rig_label(&s->output.label, "out", id);
-    s->input.key_type = strdup("null");
-    s->input.value_type = strdup("bytes");
     s->output.key_type = strdup("null");
     s->output.value_type = strdup("bytes");
-    s->output.partitions = 0;
+    s->output.kind = output;
     return s;
 }
 
-/* `big`: bytes of an argument, to make the plan large. last: RESULT, COUNT, FILE. */
+static inline void rig_shuffles(plan_stage *s, uint32_t partitions, plan_partitioner how)
+{
+    s->output.partitions = partitions;
+    s->output.partitioner = how;
+}
+
+static inline plan_branch *rig_files(plan_stage *s)
+{
+    plan_branch *b = plan_add_branch(s);
+    rig_branch_types(b, s->id);
+    b->input.kind = PLAN_INPUT_FILES;
+    b->input.format.kind = PLAN_FORMAT_TEXT;
+    return b;
+}
+
+static inline plan_branch *rig_reads_into(plan_branch *b, uint32_t id, uint32_t source)
+{
+    rig_branch_types(b, id);
+    b->input.kind = PLAN_INPUT_SHUFFLE;
+    b->input.read = PLAN_READ_CONCAT;
+    b->input.source = source;
+    b->input.stored_key_type = strdup("null");
+    b->input.stored_value_type = strdup("bytes");
+    return b;
+}
+
+static inline plan_branch *rig_reads(plan_stage *s, uint32_t source)
+{
+    return rig_reads_into(plan_add_branch(s), s->id, source);
+}
+
+static inline plan_op *rig_op(plan_branch *b, plan_op_kind kind)
+{
+    plan_op *op = plan_add_op(b);
+    op->kind = kind;
+    op->call.label = strdup("op#1");
+    op->key_type = strdup("null");
+    op->value_type = strdup("bytes");
+    return op;
+}
+
+/* One split of a file for each task. */
+static inline stage_pieces rig_splits(uint32_t tasks)
+{
+    stage_pieces x = {calloc(tasks, sizeof *x.pieces), calloc(tasks + 1, sizeof *x.first)};
+    for (uint32_t i = 0; i < tasks; i++) {
+        x.pieces[i] = (plan_piece){.partition = i, .split = {.path = strdup("/dev/null"), .length = 1}};
+        x.first[i + 1] = i + 1;
+    }
+    return x;
+}
+
+static inline void rig_add(rig *r, plan *p, stage_pieces *pieces)
+{
+    sdf_error *err = NULL;
+    if (driver_add_plan(r->driver, p, pieces, &err))
+        fail_msg("%s", sdf_error_text(err));
+}
+
+/* Stage `id` reads text and shuffles, stage `id` + 1 reads that and gives `last`: RESULT, COUNT, FILE.
+ * big: bytes of an argument, to make the plan large. */
 static inline void rig_add_plan(rig *r, uint32_t id, uint32_t maps, uint32_t reduces, plan_output_kind last,
                                 const char *uri, size_t big)
 {
-    plan *p = plan_new();
-    p->program_id = strdup("program");
-    p->compression = strdup("lz4");
-    plan_stage *s = rig_stage(p, id, maps);
-    s->input.kind = PLAN_INPUT_TEXT;
-    s->output.kind = PLAN_OUTPUT_SHUFFLE;
-    s->output.partitions = reduces;
-    s->output.partitioner = PLAN_PARTITION_HASH;
+    plan *p = rig_plan();
+    plan_stage *s = rig_stage(p, id, maps, PLAN_OUTPUT_SHUFFLE);
+    rig_shuffles(s, reduces, PLAN_PARTITION_HASH);
+    plan_branch *b = rig_files(s);
     if (big) {
-        plan_op *op = plan_add_op(s);
-        op->kind = PLAN_OP_MAP;
+        plan_op *op = rig_op(b, PLAN_OP_MAP);
         op->call.function = strdup("f");
-        op->call.label = strdup("map#1 f");
-        op->key_type = strdup("null");
-        op->value_type = strdup("bytes");
         for (size_t i = 0; i < big; i++)
             assert_int_equal(buf_append(&op->call.arg, "x", 1), SDF_OK);
     }
-    s = rig_stage(p, id + 1, reduces);
-    s->input.kind = PLAN_INPUT_SHUFFLE;
-    s->input.read = PLAN_READ_CONCAT;
-    s->input.source = id;
-    s->input.stored_key_type = strdup("null");
-    s->input.stored_value_type = strdup("bytes");
-    s->output.kind = last;
+    s = rig_stage(p, id + 1, reduces, last);
+    rig_reads(s, id);
     if (last == PLAN_OUTPUT_FILE) {
-        s->output.format = PLAN_FILE_TEXT;
+        s->output.format.kind = PLAN_FORMAT_TEXT;
         s->output.uri = strdup(uri);
     }
-    task_split *splits[2] = {calloc(maps, sizeof(task_split)), NULL};
-    for (uint32_t i = 0; i < maps; i++)
-        splits[0][i] = (task_split){.path = strdup("/dev/null"), .length = 1};
-    sdf_error *err = NULL;
-    if (driver_add_plan(r->driver, p, splits, &err))
-        fail_msg("%s", sdf_error_text(err));
+    rig_add(r, p, (stage_pieces[]){rig_splits(maps), {0}});
 }
 
 static void rig_part(void *user, const driver_part *p)
@@ -418,14 +474,30 @@ static void rig_done(void *user, int status, sdf_error *err, const driver_totals
     assert_int_equal(sdf_error_code(err), status);
 }
 
-static inline rig_job *rig_submit_job(rig *r, uint32_t id, uint32_t stage)
+static inline int rig_wish(rig *r, uint32_t id, uint32_t stage, const char *uri, sdf_error **err)
 {
-    driver_job wish = {
-        .id = id, .stage = stage, .limit = UINT64_MAX, .part = rig_part, .done = rig_done, .user = &r->jobs[id]};
+    driver_job wish = {.id = id,
+                       .stage = stage,
+                       .limit = UINT64_MAX,
+                       .output_uri = uri,
+                       .part = rig_part,
+                       .done = rig_done,
+                       .user = &r->jobs[id]};
+    return driver_submit(r->driver, &wish, err);
+}
+
+/* uri: of its output, NULL: none. */
+static inline rig_job *rig_submit_save(rig *r, uint32_t id, uint32_t stage, const char *uri)
+{
     sdf_error *err = NULL;
-    if (driver_submit(r->driver, &wish, &err))
+    if (rig_wish(r, id, stage, uri, &err))
         fail_msg("%s", sdf_error_text(err));
     return &r->jobs[id];
+}
+
+static inline rig_job *rig_submit_job(rig *r, uint32_t id, uint32_t stage)
+{
+    return rig_submit_save(r, id, stage, NULL);
 }
 
 /* ---- answers ---- */

@@ -74,7 +74,7 @@ static void test_object_not_written(void **state)
     rig_free(r);
 }
 
-/* Requests with many extents leave their list in the store; it goes when the attempt is answered. */
+/* Requests with many extents leave their pieces in the store; it goes when the attempt is answered. */
 static void test_small_requests(void **state)
 {
     rig *r = rig_new();
@@ -88,15 +88,17 @@ static void test_small_requests(void **state)
     rig_commit_maps(r, 1, 100, 2);
     rig_call *c = rig_last(r, 2, 1);
     assert_true(c->bytes.size <= 1500);
-    assert_int_equal(c->request.extent_count, 0);
+    assert_int_equal(c->request.piece_count, 0);
     sdf_view view = {0};
-    task_extent *extents;
-    uint32_t count;
-    assert_int_equal(store_get_sealed(r->memory, c->request.extents_name, 1 << 20, &view, NULL), SDF_OK);
-    assert_int_equal(task_extents_decode(view.data, view.size, &extents, &count, NULL), SDF_OK);
-    assert_int_equal(count, 100);
-    assert_int_equal(extents[99].task, 99);
-    free(extents);
+    task_request q = {0};
+    assert_int_equal(store_get_sealed(r->memory, c->request.pieces_name, 1 << 20, &view, NULL), SDF_OK);
+    assert_int_equal(task_pieces_decode(view.data, view.size, &q, NULL), SDF_OK);
+    assert_int_equal(q.piece_count, 1);
+    assert_int_equal(q.pieces[0].partition, 1);
+    assert_int_equal(q.pieces[0].leaf_count, 1);
+    assert_int_equal(q.pieces[0].leaves[0].extent_count, 100);
+    assert_int_equal(q.pieces[0].leaves[0].extents[99].task, 99);
+    task_request_clear(&q);
     store_release(&view);
     assert_int_equal(rig_objects(r, "s2/"), 2);
     rig_answer_bytes(r, c->id, SDF_E_LOST, NULL, 0);
@@ -175,17 +177,9 @@ static void test_shared_stage(void **state)
     rig_step(r);
     rig_commit_map(r, rig_last(r, 1, 0), 1);
     rig_step(r);
-    plan *p = plan_new();
-    p->program_id = strdup("program");
-    p->compression = strdup("none");
-    plan_stage *s = rig_stage(p, 3, 1);
-    s->input.kind = PLAN_INPUT_SHUFFLE;
-    s->input.read = PLAN_READ_CONCAT;
-    s->input.source = 1;
-    s->input.stored_key_type = strdup("null");
-    s->input.stored_value_type = strdup("bytes");
-    s->output.kind = PLAN_OUTPUT_COUNT;
-    assert_int_equal(driver_add_plan(r->driver, p, NULL, NULL), SDF_OK);
+    plan *p = rig_plan();
+    rig_reads(rig_stage(p, 3, 1, PLAN_OUTPUT_COUNT), 1);
+    rig_add(r, p, NULL);
     rig_job *two = rig_submit_job(r, 2, 3);
     assert_true(driver_job_needs(r->driver, 2, 1));
     assert_false(driver_job_needs(r->driver, 2, 2));
@@ -227,41 +221,6 @@ static void test_half_done(void **state)
     rig_free(r);
 }
 
-/* A worker that names no file for its part of an output, or one that is not there. */
-static void test_output(void **state)
-{
-    char folder[64], out[96];
-    strcpy(folder, "/tmp/sdf-driver-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    snprintf(out, sizeof out, "%s/out", folder);
-    for (int named = 0; named < 3; named++) {
-        rig *r = rig_new();
-        rig_start_driver(r);
-        rig_add_plan(r, 1, 1, 1, PLAN_OUTPUT_FILE, out, 0);
-        rig_job *j = rig_submit_job(r, 1, 2);
-        rig_step(r);
-        rig_commit_maps(r, 1, 1, 1);
-        for (int tries = 0; tries < 2 && !j->over; tries++) {
-            rig_call *c = rig_last(r, 2, 0);
-            task_reply reply = rig_reply(c);
-            if (named) {
-                reply.file_temp = (char *)(named == 1 ? "_temporary/not-there" : "../../etc/passwd");
-                reply.file_final = (char *)(named == 1 ? "part-00000" : "../part-00000");
-                reply.file_bytes = 3;
-            }
-            rig_answer_reply(r, c, &reply);
-            rig_step(r);
-            rig_pass(r, 1000);
-        }
-        assert_true(j->over);
-        assert_int_not_equal(j->status, SDF_OK);
-        assert_int_equal(sdf_error_stage(j->error), 2);
-        assert_int_not_equal(access(out, F_OK), 0); /* nothing half written is seen */
-        rig_free(r);
-    }
-    assert_int_equal(rmdir(folder), 0);
-}
-
 /* A platform with a time limit: tasks that can, cut before it. */
 static void test_cuts_before_the_end(void **state)
 {
@@ -269,16 +228,11 @@ static void test_cuts_before_the_end(void **state)
         rig *r = rig_new();
         r->limits.max_duration_ms = limited ? 40000 : 0;
         rig_start_driver(r);
-        plan *p = plan_new();
-        p->program_id = strdup("program");
-        p->compression = strdup("none");
-        plan_stage *s = rig_stage(p, 1, 1);
-        s->input.kind = PLAN_INPUT_TEXT;
-        s->output.kind = PLAN_OUTPUT_RESULT;
+        plan *p = rig_plan();
+        plan_stage *s = rig_stage(p, 1, 1, PLAN_OUTPUT_RESULT);
+        rig_files(s);
         s->resumable = true;
-        task_split *splits = calloc(1, sizeof *splits);
-        splits[0].path = strdup("/dev/null");
-        assert_int_equal(driver_add_plan(r->driver, p, &splits, NULL), SDF_OK);
+        rig_add(r, p, (stage_pieces[]){rig_splits(1)});
         rig_submit_job(r, 1, 1);
         rig_step(r);
         const task_request *q = &rig_last(r, 1, 0)->request;
@@ -363,7 +317,6 @@ int main(void)
         cmocka_unit_test(test_throttled_for_ever),
         cmocka_unit_test(test_shared_stage),
         cmocka_unit_test(test_half_done),
-        cmocka_unit_test(test_output),
         cmocka_unit_test(test_cuts_before_the_end),
         cmocka_unit_test(test_free_at_any_moment),
         cmocka_unit_test(test_long_life),

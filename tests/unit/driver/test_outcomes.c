@@ -17,15 +17,24 @@ static void test_a_job(void **state)
     assert_int_equal(r->call_count, 2);
     const task_request *q = &rig_last(r, 1, 1)->request;
     assert_int_equal(q->context, RIG_CONTEXT);
-    assert_string_equal(q->split.path, "/dev/null");
+    assert_int_equal(q->job, 1);
+    assert_int_equal(q->piece_count, 1);
+    assert_int_equal(q->pieces[0].partition, 1);
+    assert_string_equal(q->pieces[0].split.path, "/dev/null");
+    assert_int_equal(q->pieces[0].leaf_count, 0);
+    assert_string_equal(q->output_token, "");
     assert_int_equal(q->lease_ms, r->now + 60000);
     assert_true(q->plan_inline.size > 0);
     rig_commit_maps(r, 1, 2, 2);
     q = &rig_last(r, 2, 1)->request;
-    assert_int_equal(q->extent_count, 2); /* partition 1 of both maps */
-    assert_int_equal(q->extents[0].task, 0);
-    assert_int_equal(q->extents[1].task, 1);
-    assert_int_equal(q->extents[1].offset, OBJECT_HEADER_BYTES + 100);
+    assert_int_equal(q->piece_count, 1);
+    assert_int_equal(q->pieces[0].leaf_count, 1);
+    const task_leaf *leaf = q->pieces[0].leaves;
+    assert_int_equal(leaf->stage, 1);
+    assert_int_equal(leaf->extent_count, 2); /* partition 1 of both maps */
+    assert_int_equal(leaf->extents[0].task, 0);
+    assert_int_equal(leaf->extents[1].task, 1);
+    assert_int_equal(leaf->extents[1].offset, OBJECT_HEADER_BYTES + 100);
     rig_commit_result(r, rig_last(r, 2, 1), "one");
     rig_step(r);
     assert_string_equal(j->last_part, "1.0/1 a4 one");
@@ -219,7 +228,8 @@ static void test_late(void **state)
         rig_answer_map(r, wins ? second : first, 1);
         rig_step(r);
         assert_int_equal(rig_objects(r, "s1/"), 1);
-        assert_int_equal(rig_last(r, 2, 0)->request.extents[0].attempt, wins ? first->id : second->id);
+        assert_int_equal(rig_last(r, 2, 0)->request.pieces[0].leaves[0].extents[0].attempt,
+                         wins ? first->id : second->id);
         rig_commit_result(r, rig_last(r, 2, 0), "x");
         rig_step(r);
         assert_true(j->over && !j->status);
@@ -267,16 +277,11 @@ static void test_stage_gone_before_answer(void **state)
     for (int fails = 0; fails < 2; fails++) {
         rig *r = rig_new();
         rig_start_driver(r);
-        plan *p = plan_new();
-        p->program_id = strdup("program");
-        p->compression = strdup("none");
-        plan_stage *s = rig_stage(p, 1, 1);
+        plan *p = rig_plan();
+        plan_stage *s = rig_stage(p, 1, 1, PLAN_OUTPUT_RESULT);
         s->first_task = 5;
-        s->input.kind = PLAN_INPUT_TEXT;
-        s->output.kind = PLAN_OUTPUT_RESULT;
-        task_split *splits = calloc(1, sizeof *splits);
-        splits[0].path = strdup("/dev/null");
-        assert_int_equal(driver_add_plan(r->driver, p, &splits, NULL), SDF_OK);
+        rig_files(s);
+        rig_add(r, p, (stage_pieces[]){rig_splits(1)});
         rig_submit_job(r, 1, 1);
         rig_step(r);
         rig_call *c = rig_last(r, 1, 5);
