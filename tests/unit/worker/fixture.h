@@ -28,7 +28,9 @@ typedef struct fixture {
     timebase clock;
     plan *plan;
     buf json;
-    task_request request;
+    task_request request; /* of one piece, */
+    task_piece piece;     /* which reads the file, */
+    task_leaf leaf;       /* or these extents */
     task_reply reply;
     char path[64];
     char scratch[64];
@@ -77,8 +79,10 @@ static inline void fixture_open(fixture *f, uint64_t memory)
                                 .block_bytes = 64 << 10,
                                 .inline_limit = 1 << 20,
                                 .limit = UINT64_MAX,
-                                .extents_name = (char *)"",
-                                .split = {.path = (char *)""}};
+                                .output_token = (char *)"",
+                                .pieces = &f->piece,
+                                .piece_count = 1,
+                                .pieces_name = (char *)""};
 }
 
 static inline void fixture_close(fixture *f)
@@ -93,7 +97,7 @@ static inline void fixture_close(fixture *f)
     rmdir(f->scratch);
 }
 
-/* A file of these bytes, and the request's split over all of it. */
+/* A file of these bytes, and the piece's split over all of it. */
 static inline void fixture_file(fixture *f, const void *data, size_t size)
 {
     strcpy(f->path, "/tmp/sdf-input-XXXXXX");
@@ -101,7 +105,7 @@ static inline void fixture_file(fixture *f, const void *data, size_t size)
     assert_true(fd >= 0);
     assert_int_equal(write(fd, data, size), (ssize_t)size);
     close(fd);
-    f->request.split = (task_split){.path = f->path, .length = size, .file_size = size};
+    f->piece.split = (task_split){.path = f->path, .length = size, .file_size = size};
 }
 
 /* A stage that reads lines; the caller sets output and operators. */
@@ -112,10 +116,12 @@ static inline plan_stage *fixture_text_stage(fixture *f, uint32_t id)
     s->id = id;
     s->label = own("stage: text");
     s->tasks = 1;
-    s->input.kind = PLAN_INPUT_TEXT;
-    s->input.label = own("text#1");
-    s->input.key_type = own("null");
-    s->input.value_type = own("bytes");
+    plan_input *in = &plan_add_branch(s)->input;
+    in->kind = PLAN_INPUT_FILES;
+    in->format.kind = PLAN_FORMAT_TEXT;
+    in->label = own("text#1");
+    in->key_type = own("null");
+    in->value_type = own("bytes");
     return s;
 }
 
@@ -129,13 +135,20 @@ static inline void fixture_output(plan_stage *s, plan_output_kind kind, const ch
 
 static inline void fixture_op(plan_stage *s, plan_op_kind kind, const char *name, const char *key, const char *value)
 {
-    plan_op *o = plan_add_op(s);
+    plan_op *o = plan_add_op(&s->branches[0]);
     char label[64];
     snprintf(label, sizeof label, "op#2 %s", name);
     o->kind = kind;
     plan_call_set(&o->call, name, 1, label);
     o->key_type = own(key);
     o->value_type = own(value);
+}
+
+/* The piece reads extents that a stage has written. */
+static inline void fixture_extents(fixture *f, uint32_t stage, task_extent *extents, uint32_t count)
+{
+    f->leaf = (task_leaf){stage, extents, count};
+    f->piece = (task_piece){.partition = f->request.task, .leaves = &f->leaf, .leaf_count = 1};
 }
 
 /* The plan is done: requests carry it. */

@@ -23,15 +23,16 @@ static void word_plan(fixture *f)
     s->id = 2;
     s->label = own("stage: counts");
     s->tasks = PARTITIONS;
-    s->input.kind = PLAN_INPUT_SHUFFLE;
-    s->input.label = own("reduce#3");
-    s->input.key_type = own("bytes");
-    s->input.value_type = own("i64");
-    s->input.source = 1;
-    s->input.read = PLAN_READ_AGGREGATE;
-    s->input.stored_key_type = own("bytes");
-    s->input.stored_value_type = own("i64");
-    plan_call_set(&s->input.call, "sdf.sum", 1, "reduce#3");
+    plan_input *in = &plan_add_branch(s)->input;
+    in->kind = PLAN_INPUT_SHUFFLE;
+    in->label = own("reduce#3");
+    in->key_type = own("bytes");
+    in->value_type = own("i64");
+    in->source = 1;
+    in->read = PLAN_READ_AGGREGATE;
+    in->stored_key_type = own("bytes");
+    in->stored_value_type = own("i64");
+    plan_call_set(&in->call, "sdf.sum", 1, "reduce#3");
     fixture_output(s, PLAN_OUTPUT_RESULT, "bytes", "i64");
     fixture_plan(f);
 }
@@ -72,8 +73,8 @@ static void produce(fixture *f, exchange *x, size_t size)
     for (uint32_t task = 0; task < TASKS; task++) {
         f->request.task = task;
         f->request.attempt++;
-        f->request.split.offset = size * task / TASKS;
-        f->request.split.length = size * (task + 1) / TASKS - f->request.split.offset;
+        f->piece.split.offset = size * task / TASKS;
+        f->piece.split.length = size * (task + 1) / TASKS - f->piece.split.offset;
         fixture_run_ok(f);
         assert_true(f->reply.object_bytes > 0);
         exchange_add(x, f);
@@ -82,25 +83,20 @@ static void produce(fixture *f, exchange *x, size_t size)
 
 static void consume(fixture *f, exchange *x, int64_t counts[WORDS])
 {
-    char name[] = "sdf-000000000000004d/extents";
+    char name[] = "sdf-000000000000004d/pieces";
     f->request.stage = 2;
     for (uint32_t task = 0; task < PARTITIONS; task++) {
         buf list = BUF_EMPTY;
         f->request.task = task;
         f->request.attempt++;
-        f->request.extents = x->extents[task];
-        f->request.extent_count = x->count[task];
+        fixture_extents(f, 1, x->extents[task], x->count[task]);
         if (task == 1) { /* as an object of its own */
-            assert_int_equal(task_extents_encode(x->extents[task], x->count[task], &list), SDF_OK);
+            assert_int_equal(task_pieces_encode(&f->request, &list), SDF_OK);
             assert_int_equal(store_put_sealed(f->store, name, list.data, list.size, NULL), SDF_OK);
-            f->request.extents = NULL;
-            f->request.extent_count = 0;
-            f->request.extents_name = name;
+            f->request.pieces_name = name;
         }
         fixture_run_ok(f);
-        f->request.extents_name = (char *)"";
-        f->request.extents = NULL;
-        f->request.extent_count = 0;
+        f->request.pieces_name = (char *)"";
         buf_free(&list);
         task_env env = {.request = &f->request, .store = f->store};
         budget memory;
@@ -182,8 +178,7 @@ static void a_missing_object_is_the_producers_fault(void **state)
     f.request.stage = 2;
     f.request.task = 0;
     f.request.attempt = 99;
-    f.request.extents = x.extents[0];
-    f.request.extent_count = x.count[0];
+    fixture_extents(&f, 1, x.extents[0], x.count[0]);
     fixture_run_fails(&f, FAILURE_UPSTREAM, SDF_E_NOT_FOUND, "");
     assert_int_equal(f.reply.bad_stage, 1);
     char bad[TASK_NAME_MAX];

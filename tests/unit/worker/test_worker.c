@@ -98,10 +98,10 @@ static void inputs_that_fail(void **state)
     fixture_open(&f, 0);
     fixture_file(&f, "one\n", 4);
     count_plan(&f, "keep_all");
-    f.request.split.file_size = f.request.split.length = 5;
+    f.piece.split.file_size = f.piece.split.length = 5;
     fixture_run_fails(&f, FAILURE_FATAL, SDF_E_CORRUPT, f.path);
     assert_string_equal(sdf_error_operator(f.reply.error), "text#1");
-    f.request.split.path = (char *)"/no/such/file";
+    f.piece.split.path = (char *)"/no/such/file";
     fixture_run_fails(&f, FAILURE_FATAL, SDF_E_NOT_FOUND, "/no/such/file");
     fixture_close(&f);
 }
@@ -218,9 +218,6 @@ static void cut_short_or_flipped(void **state)
     fixture_open(&f, 1 << 20);
     fixture_file(&f, "one\nline2\nthree\n", 16);
     count_plan(&f, "keep_all");
-    task_extent x = {.task = 1, .stored = 5, .raw = 5, .records = 1, .max_raw = 5};
-    f.request.extents = &x;
-    f.request.extent_count = 1;
     assert_int_equal(task_request_encode(&f.request, &bytes), SDF_OK);
     for (size_t size = 0; size < bytes.size; size++) {
         uint8_t *copy = malloc(size ? size : 1); /* its end is the end of the memory */
@@ -318,13 +315,16 @@ static void thousands_of_tasks_without_growth(void **state)
 /* A function that this program has not stays away however often the task is tried; an object may come. */
 static void what_is_worth_another_try(void **state)
 {
-    plan_stage stage = {.input.kind = PLAN_INPUT_SHUFFLE};
-    task_run t = {.env.stage = &stage};
+    task_piece piece = {.leaf_count = 1};
+    task_run t = {.env.piece = &piece};
     sdf_error *err = NULL;
     error_set(&err, SDF_E_NOT_FOUND, "not there");
     assert_int_equal(failure_of(&t, SDF_E_NOT_FOUND, err), FAILURE_TRANSIENT);
     error_at(&err, "unheard_of", "map#1");
     assert_int_equal(failure_of(&t, SDF_E_NOT_FOUND, err), FAILURE_FATAL);
+    piece.leaf_count = 0;
+    t.own_objects = true;
+    assert_int_equal(failure_of(&t, SDF_E_NOT_FOUND, err), FAILURE_TRANSIENT);
     t.env.upstream_failed = true;
     assert_int_equal(failure_of(&t, SDF_E_NOT_FOUND, err), FAILURE_UPSTREAM);
     sdf_error_free(err);
