@@ -77,13 +77,15 @@ int pieces_fill(driver *d, const stage *s, uint32_t task, task_request *q, sdf_e
         planned = s->pieces.pieces + s->pieces.first[task];
         count = s->pieces.first[task + 1] - s->pieces.first[task];
     }
+    if (!count)
+        return error_set(err, SDF_E_INTERNAL, "task %u of stage %u has no pieces", task, s->id);
     size_t leaves = s->spec->side_count;
     for (uint32_t i = 0; i < count; i++) {
         if (planned[i].branch >= s->spec->branch_count)
             return error_set(err, SDF_E_INTERNAL, "stage %u has no branch %u", s->id, planned[i].branch);
         leaves += s->spec->branches[planned[i].branch].leaves;
     }
-    q->pieces = calloc(count ? count : 1, sizeof *q->pieces);
+    q->pieces = calloc(count, sizeof *q->pieces);
     q->sides = calloc(leaves ? leaves : 1, sizeof *q->sides); /* the pieces' leaves come after the sides */
     if (!q->pieces || !q->sides)
         return error_no_memory(err);

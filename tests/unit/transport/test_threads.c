@@ -139,6 +139,7 @@ static void good(bench *b, bool ok)
 /* A task whose plan is in the store, where it hangs. */
 static bool hanging(bench *b, size_t i)
 {
+    task_piece nothing = {0};
     const task_request q = {.kind = TASK_RUN,
                             .context = 1,
                             .stage = 1,
@@ -148,7 +149,9 @@ static bool hanging(bench *b, size_t i)
                             .scratch_dir = (char *)(uintptr_t) "",
                             .program_id = (char *)(uintptr_t)sdf_program_id(),
                             .memory = 1 << 20,
-                            .limit = UINT64_MAX};
+                            .limit = UINT64_MAX,
+                            .pieces = &nothing,
+                            .piece_count = 1};
     buf_clear(&b->calls[i].request);
     return task_request_encode(&q, &b->calls[i].request) == SDF_OK;
 }
