@@ -161,6 +161,15 @@ static void test_in_little_memory(void **state)
     }
 }
 
+/* More runs than can be open at once, on both sides. */
+static void test_many_runs(void **state)
+{
+    for (int sorted = 0; sorted < 4; sorted++) {
+        shape w = {"i64", "i64", "bytes", 30000, 20000, 25000, 70, 1500u << 10, sorted & 1, sorted & 2};
+        run_join(&w, PLAN_COGROUP_FULL, 31 + (uint64_t)sorted);
+    }
+}
+
 /* ---- giant groups: counted and digested, not kept ---- */
 
 typedef struct digester {
@@ -309,9 +318,10 @@ static void test_stops_and_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds_and_types), cmocka_unit_test(test_every_kind_of_key),
-        cmocka_unit_test(test_empty_sides),     cmocka_unit_test(test_in_little_memory),
-        cmocka_unit_test(test_giant_groups),    cmocka_unit_test(test_stops_and_faults),
+        cmocka_unit_test(test_kinds_and_types),  cmocka_unit_test(test_every_kind_of_key),
+        cmocka_unit_test(test_empty_sides),      cmocka_unit_test(test_in_little_memory),
+        cmocka_unit_test(test_many_runs),        cmocka_unit_test(test_giant_groups),
+        cmocka_unit_test(test_stops_and_faults),
     };
     return cmocka_run_group_tests_name("exec/join", tests, NULL, NULL);
 }
