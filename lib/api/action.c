@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "api/internal.h"
-#include "store/output.h"
 
 #define TAKE_GROWTH 4 /* each wave of take runs so many times the partitions of the one before */
 
@@ -27,37 +26,45 @@ static int start_count(sdf_rdd *rdd, const char *what, sdf_job **job, sdf_error 
 }
 
 /* The function becomes one more node, which only this job knows. */
-static int start_foreach(sdf_rdd *rdd, const char *what, const char *function, sdf_slice arg, sdf_job **job,
-                         sdf_error **err)
+static int start_foreach(sdf_rdd *rdd, const char *what, plan_op_kind op, const char *function, sdf_slice arg,
+                         sdf_job **job, sdf_error **err)
 {
-    job_spec spec = {{.output = PLAN_OUTPUT_NONE}, "foreach", UINT64_MAX};
+    const char *operation = op == PLAN_OP_BATCH ? "foreach_partition" : "foreach";
+    job_spec spec = {{.output = PLAN_OUTPUT_NONE}, operation, UINT64_MAX};
     int rc = handle_check(rdd, what, err);
     if (rc)
         return rc;
-    node_spec last = {NODE_FLAT_MAP, .parent = rdd->node, .operation = "foreach", .function = function, .arg = arg};
-    sdf_rdd *handle = handle_new(rdd->context, &last);
+    sdf_rdd *handle = handle_from(rdd, &(node_spec){NODE_NARROW, .operation = operation, .op = op, .function = function,
+                                                    .arg = arg});
     rc = handle ? start(handle, what, &spec, job, err) : error_no_memory(err);
     sdf_rdd_free(handle);
     return rc;
 }
 
-static int start_save(sdf_rdd *rdd, const char *what, plan_file_format format, const char *uri, sdf_job **job,
+static int start_save(sdf_rdd *rdd, const char *what, const char *uri, const sdf_save_options *options, sdf_job **job,
                       sdf_error **err)
 {
-    job_spec spec = {{.output = PLAN_OUTPUT_FILE, .format = format, .uri = uri}, "save", UINT64_MAX};
+    job_spec spec = {.name = "save", .limit = UINT64_MAX};
     int rc = handle_check(rdd, what, err);
     if (rc)
         return rc;
-    if (!uri || !*uri)
-        return error_set(err, SDF_E_INVALID, "%s: no output folder was named", what);
-    char *absolute;
-    rc = output_absolute(uri, &absolute, err);
-    if (rc)
+    rc = save_begin(rdd->context, uri, options, &spec.action, err);
+    if (rc) {
+        error_prefix(err, "%s", what);
         return rc;
-    spec.action.uri = absolute;
+    }
     rc = start(rdd, what, &spec, job, err);
-    free(absolute);
+    save_end(&spec.action);
     return rc;
+}
+
+static int start_save_as(sdf_rdd *rdd, const char *what, const char *uri, const char *format, sdf_job **job,
+                         sdf_error **err)
+{
+    sdf_save_options options;
+    sdf_save_options_init(&options);
+    options.format = format;
+    return start_save(rdd, what, uri, &options, job, err);
 }
 
 sdf_job *sdf_submit_collect(sdf_rdd *rdd, sdf_error **err)
@@ -77,21 +84,28 @@ sdf_job *sdf_submit_count(sdf_rdd *rdd, sdf_error **err)
 sdf_job *sdf_submit_foreach(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size, sdf_error **err)
 {
     sdf_job *job = NULL;
-    start_foreach(rdd, "sdf_submit_foreach", function, (sdf_slice){arg, arg_size}, &job, err);
+    start_foreach(rdd, "sdf_submit_foreach", PLAN_OP_FLAT_MAP, function, (sdf_slice){arg, arg_size}, &job, err);
+    return job;
+}
+
+sdf_job *sdf_submit_save(sdf_rdd *rdd, const char *uri, const sdf_save_options *options, sdf_error **err)
+{
+    sdf_job *job = NULL;
+    start_save(rdd, "sdf_submit_save", uri, options, &job, err);
     return job;
 }
 
 sdf_job *sdf_submit_save_as_text_file(sdf_rdd *rdd, const char *uri, sdf_error **err)
 {
     sdf_job *job = NULL;
-    start_save(rdd, "sdf_submit_save_as_text_file", PLAN_FILE_TEXT, uri, &job, err);
+    start_save_as(rdd, "sdf_submit_save_as_text_file", uri, "text", &job, err);
     return job;
 }
 
 sdf_job *sdf_submit_save_as_binary_file(sdf_rdd *rdd, const char *uri, sdf_error **err)
 {
     sdf_job *job = NULL;
-    start_save(rdd, "sdf_submit_save_as_binary_file", PLAN_FILE_BINARY, uri, &job, err);
+    start_save_as(rdd, "sdf_submit_save_as_binary_file", uri, "binary", &job, err);
     return job;
 }
 
@@ -109,7 +123,7 @@ static int finish(sdf_job *job, uint64_t *count, sdf_result **result, sdf_error 
     return rc;
 }
 
-static int no_place(const char *what, sdf_error **err)
+int action_no_place(const char *what, sdf_error **err)
 {
     return error_set(err, SDF_E_INVALID, "%s: the place for what it gives is NULL", what);
 }
@@ -117,14 +131,14 @@ static int no_place(const char *what, sdf_error **err)
 int sdf_collect(sdf_rdd *rdd, sdf_result **result, sdf_error **err)
 {
     sdf_job *job;
-    int rc = result ? start_collect(rdd, "sdf_collect", &job, err) : no_place("sdf_collect", err);
+    int rc = result ? start_collect(rdd, "sdf_collect", &job, err) : action_no_place("sdf_collect", err);
     return rc ? rc : finish(job, NULL, result, err);
 }
 
 int sdf_iterate(sdf_rdd *rdd, sdf_result **result, sdf_error **err)
 {
     sdf_job *job;
-    int rc = result ? start_collect(rdd, "sdf_iterate", &job, err) : no_place("sdf_iterate", err);
+    int rc = result ? start_collect(rdd, "sdf_iterate", &job, err) : action_no_place("sdf_iterate", err);
     if (rc)
         return rc;
     *result = job->result; /* it owns the job from now on, and no longer the other way round */
@@ -136,29 +150,54 @@ int sdf_iterate(sdf_rdd *rdd, sdf_result **result, sdf_error **err)
 int sdf_count(sdf_rdd *rdd, uint64_t *count, sdf_error **err)
 {
     sdf_job *job;
-    int rc = count ? start_count(rdd, "sdf_count", &job, err) : no_place("sdf_count", err);
+    int rc = count ? start_count(rdd, "sdf_count", &job, err) : action_no_place("sdf_count", err);
     return rc ? rc : finish(job, count, NULL, err);
 }
 
 int sdf_foreach(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size, sdf_error **err)
 {
     sdf_job *job;
-    int rc = start_foreach(rdd, "sdf_foreach", function, (sdf_slice){arg, arg_size}, &job, err);
+    int rc = start_foreach(rdd, "sdf_foreach", PLAN_OP_FLAT_MAP, function, (sdf_slice){arg, arg_size}, &job, err);
+    return rc ? rc : finish(job, NULL, NULL, err);
+}
+
+int sdf_foreach_partition(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size, sdf_error **err)
+{
+    sdf_job *job;
+    int rc =
+        start_foreach(rdd, "sdf_foreach_partition", PLAN_OP_BATCH, function, (sdf_slice){arg, arg_size}, &job, err);
+    return rc ? rc : finish(job, NULL, NULL, err);
+}
+
+int sdf_save(sdf_rdd *rdd, const char *uri, const sdf_save_options *options, sdf_error **err)
+{
+    sdf_job *job;
+    int rc = start_save(rdd, "sdf_save", uri, options, &job, err);
     return rc ? rc : finish(job, NULL, NULL, err);
 }
 
 int sdf_save_as_text_file(sdf_rdd *rdd, const char *uri, sdf_error **err)
 {
     sdf_job *job;
-    int rc = start_save(rdd, "sdf_save_as_text_file", PLAN_FILE_TEXT, uri, &job, err);
+    int rc = start_save_as(rdd, "sdf_save_as_text_file", uri, "text", &job, err);
     return rc ? rc : finish(job, NULL, NULL, err);
 }
 
 int sdf_save_as_binary_file(sdf_rdd *rdd, const char *uri, sdf_error **err)
 {
     sdf_job *job;
-    int rc = start_save(rdd, "sdf_save_as_binary_file", PLAN_FILE_BINARY, uri, &job, err);
+    int rc = start_save_as(rdd, "sdf_save_as_binary_file", uri, "binary", &job, err);
     return rc ? rc : finish(job, NULL, NULL, err);
+}
+
+int action_collect(sdf_rdd *rdd, const char *what, const sdf_slice *key, sdf_result **result, sdf_error **err)
+{
+    job_spec spec = {{.output = PLAN_OUTPUT_RESULT, .key = key}, what + strlen("sdf_"), UINT64_MAX};
+    sdf_job *job;
+    int rc = rdd ? start(rdd, what, &spec, &job, err) : error_no_memory(err);
+    rc = rc ? rc : finish(job, NULL, result, err);
+    sdf_rdd_free(rdd);
+    return rc;
 }
 
 /* ---- take ---- */
@@ -199,7 +238,7 @@ static int take_waves(sdf_rdd *rdd, uint64_t n, sdf_result *all, sdf_error **err
 
 int sdf_take(sdf_rdd *rdd, uint64_t n, sdf_result **result, sdf_error **err)
 {
-    int rc = result ? handle_check(rdd, "sdf_take", err) : no_place("sdf_take", err);
+    int rc = result ? handle_check(rdd, "sdf_take", err) : action_no_place("sdf_take", err);
     if (rc)
         return rc;
     sdf_result *all = result_new(rdd->context, rdd->node->key_type, rdd->node->value_type, 0, 0);

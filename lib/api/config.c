@@ -59,6 +59,11 @@ static const property properties[] = {
     {"scratch", "", "folder for what tasks spill; empty: TMPDIR, or /tmp", KIND_TEXT, AT(scratch), 0, 0, NULL},
     {"inline_limit", "64K", "a task's result up to this size comes with its reply, a larger one through the store",
      KIND_SIZE, AT(inline_limit), 0, GIB, NULL},
+    {"broadcast_bytes", "10M", "a side of a join known to be no larger is held in memory by every task of the other",
+     KIND_SIZE, AT(broadcast_bytes), 0, PIB, NULL},
+    {"exchange", "auto",
+     "shuffles go through one level of objects or two; auto: two where that saves the store many requests", KIND_TEXT,
+     AT(exchange), 0, 0, "auto|one|two"},
     {"block_bytes", "0", "records are shuffled in blocks of about this size; 0: by the memory of a task", KIND_SIZE,
      AT(block_bytes), 0, 64 * MIB, NULL},
 };

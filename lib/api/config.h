@@ -6,8 +6,8 @@
 
 typedef struct settings {
     const char *transport, *store, *scratch; /* the config's */
-    const char *compression;
-    uint64_t memory, split_bytes, inline_limit, block_bytes, cut_records;
+    const char *compression, *exchange;
+    uint64_t memory, split_bytes, inline_limit, block_bytes, cut_records, broadcast_bytes;
     uint64_t partitions, concurrency, retries, reruns;
     int64_t task_timeout, backoff, cut_after; /* ms */
 } settings;

@@ -85,7 +85,7 @@ sdf_context *sdf_context_open(const char *transport_uri, const char *store_uri, 
     init_locks(c);
     c->pid = getpid();
     c->id = rng_seed();
-    c->next_node = c->next_stage = c->next_job = 1;
+    c->next_node = c->next_stage = c->next_job = c->next_broadcast = 1;
     c->last_command = &c->commands;
     if (open_parts(c, transport_uri, store_uri, config, err) == SDF_OK)
         return c;
@@ -125,6 +125,7 @@ static void release_all(sdf_context *c)
     sdf_error_free(c->broken);
     free(c->drops);
     free(c->lost);
+    broadcasts_release(c);
     pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->lock);
     pthread_mutex_destroy(&c->lineage);

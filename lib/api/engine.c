@@ -54,6 +54,8 @@ static void context_settle(sdf_context *c)
         }
         if (job->output != PLAN_OUTPUT_RESULT)
             driver_drop_stage(c->driver, job->target);
+        if (job->scratch)
+            driver_drop_stage(c->driver, job->scratch);
         c->elapsed_ms += job->elapsed_ms;
         job->done = true;
         if (job->fd >= 0)
@@ -68,7 +70,7 @@ static void context_settle(sdf_context *c)
 
 static void run_command(sdf_context *c, command *x)
 {
-    x->rc = c->broken ? error_move(&x->error, &(sdf_error *){error_copy(c->broken)}) : x->work(c, x->arg, &x->error);
+    x->rc = c->broken && !x->looks ? error_move(&x->error, &(sdf_error *){error_copy(c->broken)}) : x->work(c, x->arg, &x->error);
     context_settle(c);
     pthread_mutex_lock(&c->lock);
     x->done = true;
@@ -96,9 +98,8 @@ static void run_mailbox(sdf_context *c)
     free(drops);
 }
 
-int context_call(sdf_context *c, int (*work)(sdf_context *c, void *arg, sdf_error **err), void *arg, sdf_error **err)
+static int context_ask(sdf_context *c, command *x, sdf_error **err)
 {
-    command x = {.work = work, .arg = arg};
     if (c->pid != getpid())
         return error_set(err, SDF_E_INVALID, "this process was forked from the one that opened the context");
     pthread_mutex_lock(&c->lock);
@@ -106,17 +107,27 @@ int context_call(sdf_context *c, int (*work)(sdf_context *c, void *arg, sdf_erro
         pthread_mutex_unlock(&c->lock);
         return error_set(err, SDF_E_CANCELLED, "the context is being closed");
     }
-    *c->last_command = &x;
-    c->last_command = &x.next;
+    *c->last_command = x;
+    c->last_command = &x->next;
     if (c->broken)
         pthread_cond_broadcast(&c->changed); /* the driver thread waits there, not in poll */
     else
         driver_wake(c->driver);
-    while (!x.done)
+    while (!x->done)
         context_wait(c, -1);
     pthread_mutex_unlock(&c->lock);
-    error_move(err, &x.error);
-    return x.rc;
+    error_move(err, &x->error);
+    return x->rc;
+}
+
+int context_call(sdf_context *c, int (*work)(sdf_context *c, void *arg, sdf_error **err), void *arg, sdf_error **err)
+{
+    return context_ask(c, &(command){.work = work, .arg = arg}, err);
+}
+
+int context_look(sdf_context *c, int (*work)(sdf_context *c, void *arg, sdf_error **err), void *arg, sdf_error **err)
+{
+    return context_ask(c, &(command){.work = work, .arg = arg, .looks = true}, err);
 }
 
 void context_drop_stage(void *context, uint32_t stage)
@@ -164,9 +175,11 @@ static int make_driver(sdf_context *c, sdf_error **err)
         return rc;
     sdf_transport_limits limits = {.struct_size = sizeof limits};
     rc = c->transport->ops->limits(c->transport->self, &limits, err);
+    c->workers = limits.scope;
     uint64_t at_once = limits.concurrency;
     if (s->concurrency && s->concurrency < at_once)
         at_once = s->concurrency;
+    c->concurrency = (uint32_t)at_once;
     if (at_once > DEFAULT_PARTITIONS_MAX / 2)
         at_once = DEFAULT_PARTITIONS_MAX / 2;
     c->default_partitions = s->partitions ? (uint32_t)s->partitions : (uint32_t)(at_once ? 2 * at_once : 1);
@@ -243,6 +256,7 @@ static void run_driver(sdf_context *c)
         context_settle(c);
         if (c->spoiled)
             cancel_spoiled(c);
+        broadcasts_bury(c);
         if (rc) {
             if (!err)
                 error_set(&err, rc, "the transport \"%s\" failed", c->transport->uri);

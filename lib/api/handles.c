@@ -1,4 +1,5 @@
-/* Handles: references to lineage nodes, and the transformations, which only make nodes. */
+/* Handles: references to lineage nodes, which transformations make from others. Nothing runs here, and nothing fails but
+ * for lack of memory. */
 #include "api/internal.h"
 
 #include "base/versioned.h"
@@ -94,6 +95,16 @@ sdf_rdd *sdf_rdd_set_name(sdf_rdd *rdd, const char *name)
     return rdd;
 }
 
+sdf_rdd *sdf_rdd_on_error(sdf_rdd *rdd, int errors)
+{
+    if (!rdd)
+        return NULL;
+    pthread_mutex_lock(&rdd->context->lineage);
+    node_set_errors(rdd->node, (plan_errors)errors);
+    pthread_mutex_unlock(&rdd->context->lineage);
+    return rdd;
+}
+
 void options_copy(void *to, size_t size, const void *options, const char *what, sdf_error **err)
 {
     memset(to, 0, size);
@@ -101,80 +112,74 @@ void options_copy(void *to, size_t size, const void *options, const char *what, 
         error_hint(err, "begin with %s_init, of the version of the library that runs", what);
 }
 
-/* ---- transformations ---- */
+/* ---- made from others ---- */
 
-static sdf_rdd *derive(sdf_rdd *rdd, node_spec *spec)
+sdf_rdd *handle_from(sdf_rdd *parent, node_spec *spec)
 {
-    if (!rdd)
+    if (!parent)
         return NULL;
-    spec->parent = rdd->node;
-    return handle_new(rdd->context, spec);
+    spec->parents = &parent->node;
+    spec->parent_count = 1;
+    return handle_new(parent->context, spec);
 }
 
-sdf_rdd *sdf_map(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size)
+sdf_rdd *handle_then(sdf_rdd *parent, node_spec *spec)
 {
-    return derive(rdd, &(node_spec){NODE_MAP, .operation = "map", .function = function, .arg = {arg, arg_size}});
+    sdf_rdd *rdd = handle_from(parent, spec);
+    sdf_rdd_free(parent);
+    return rdd;
 }
 
-sdf_rdd *sdf_flat_map(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size)
+/* With the parents' nodes in a list of their own. */
+static sdf_rdd *from_list(sdf_rdd *const *parents, size_t count, node_spec *spec)
 {
-    return derive(rdd,
-                  &(node_spec){NODE_FLAT_MAP, .operation = "flat_map", .function = function, .arg = {arg, arg_size}});
-}
-
-sdf_rdd *sdf_filter(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size)
-{
-    return derive(rdd, &(node_spec){NODE_FILTER, .operation = "filter", .function = function, .arg = {arg, arg_size}});
-}
-
-sdf_rdd *sdf_map_batches(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size)
-{
-    return derive(rdd,
-                  &(node_spec){NODE_BATCH, .operation = "map_batches", .function = function, .arg = {arg, arg_size}});
-}
-
-sdf_rdd *sdf_reduce_by_key(sdf_rdd *rdd, const char *function, uint32_t partitions)
-{
-    return derive(rdd, &(node_spec){NODE_AGGREGATE, .operation = "reduce_by_key", .function = function,
-                                    .partitions = partitions});
-}
-
-sdf_rdd *sdf_aggregate_by_key(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size, uint32_t partitions)
-{
-    return derive(rdd, &(node_spec){NODE_AGGREGATE, .operation = "aggregate_by_key", .function = function,
-                                    .arg = {arg, arg_size}, .partitions = partitions});
-}
-
-sdf_rdd *sdf_map_groups(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size, uint32_t partitions)
-{
-    return derive(rdd, &(node_spec){NODE_MAP_GROUPS, .operation = "map_groups", .function = function,
-                                    .arg = {arg, arg_size}, .partitions = partitions});
-}
-
-sdf_rdd *sdf_group_by_key(sdf_rdd *rdd, uint32_t partitions)
-{
-    return derive(rdd, &(node_spec){NODE_AGGREGATE, .operation = "group_by_key", .function = "sdf.list",
-                                    .partitions = partitions});
-}
-
-void sdf_sort_options_init(sdf_sort_options *options)
-{
-    if (options)
-        *options = (sdf_sort_options){.struct_size = sizeof *options};
-}
-
-sdf_rdd *sdf_sort_by_key(sdf_rdd *rdd, const sdf_sort_options *options)
-{
-    sdf_sort_options o;
+    node **nodes = malloc((count + 1) * sizeof *nodes);
     sdf_error *err = NULL;
-    options_copy(&o, sizeof o, options, "sdf_sort_options", &err);
-    sdf_rdd *sorted = derive(rdd, &(node_spec){NODE_SORT, .operation = "sort_by_key", .partitions = o.partitions,
-                                               .descending = o.descending != 0, .error = err});
+    size_t n = 0;
+    if (!nodes)
+        return NULL;
+    for (; n < count && !err; n++) {
+        nodes[n] = parents[n]->node;
+        if (parents[n]->context == parents[0]->context)
+            continue;
+        error_set(&err, SDF_E_INVALID, "%s: collection %zu is of another context than the first", spec->operation,
+                  n + 1);
+        error_hint(&err, "make all of them from one sdf_context; between two, save and read again");
+        n--; /* a node of one context can't keep one of another */
+    }
+    spec->parents = nodes;
+    spec->parent_count = (uint32_t)n;
+    if (err)
+        spec->error = err;
+    sdf_rdd *rdd = handle_new(parents[0]->context, spec);
     sdf_error_free(err);
-    return sorted;
+    free(nodes);
+    return rdd;
 }
 
-sdf_rdd *sdf_partition_by(sdf_rdd *rdd, uint32_t partitions)
+sdf_rdd *handle_from_all(sdf_rdd *const *parents, size_t count, node_spec *spec)
 {
-    return derive(rdd, &(node_spec){NODE_PARTITION, .operation = "partition_by", .partitions = partitions});
+    if (!parents || !count)
+        return NULL; /* no context is known that could own a handle */
+    for (size_t i = 0; i < count; i++)
+        if (!parents[i])
+            return NULL;
+    if (count <= PLAN_BRANCHES_MAX)
+        return from_list(parents, count, spec);
+    sdf_error *err = NULL;
+    error_set(&err, SDF_E_LIMIT, "%s: %zu collections are more than the %u allowed", spec->operation, count,
+              PLAN_BRANCHES_MAX);
+    error_hint(&err, "unite them in groups, or name many files in one source");
+    spec->error = err;
+    sdf_rdd *rdd = from_list(parents, 1, spec);
+    sdf_error_free(err);
+    return rdd;
+}
+
+sdf_rdd *handle_project(sdf_rdd *parent, const char *operation, plan_project project, const char *key_type,
+                        const char *value_type)
+{
+    uint8_t which = (uint8_t)project;
+    return handle_from(parent, &(node_spec){NODE_NARROW, .operation = operation, .op = PLAN_OP_PROJECT,
+                                            .arg = {&which, 1}, .key_type = key_type, .value_type = value_type});
 }

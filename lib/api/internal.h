@@ -14,11 +14,13 @@
 #include <string.h>
 #include <sys/types.h>
 
-#include <sdf/rdd.h>
+#include <sdf/action.h>
+#include <sdf/shared.h>
 
 #include "api/config.h"
 #include "base/error.h"
 #include "driver/driver.h"
+#include "expr/expr.h"
 #include "plan/planner.h"
 #include "shuffle/run.h"
 #include "worker/worker.h"
@@ -30,8 +32,15 @@ typedef struct command {
     void *arg;
     sdf_error *error;
     int rc;
+    bool looks; /* it changes nothing: to be run also when the driver is broken */
     bool done;
 } command;
+
+/* A value for all tasks whose name was given up; it goes with the last job that may read it. */
+typedef struct dead_broadcast {
+    uint32_t id;
+    uint32_t jobs; /* those numbered below may */
+} dead_broadcast;
 
 struct sdf_rdd {
     sdf_context *context;
@@ -48,6 +57,8 @@ struct sdf_context {
     transport *transport;
     char *scratch; /* a private folder, made and removed by the context */
     uint32_t default_partitions;
+    uint32_t concurrency; /* tasks that run at once */
+    uint32_t workers;     /* an sdf_scope: where the transport's workers are */
     pthread_t thread;
 
     /* driver thread only */
@@ -57,7 +68,10 @@ struct sdf_context {
 
     pthread_mutex_t lineage;
     sdf_rdd *handles;
-    uint32_t next_node, next_stage, next_job;
+    uint32_t next_node, next_stage, next_job, next_broadcast;
+    plan_broadcast *broadcasts;
+    uint32_t broadcast_count, broadcast_room;
+    char *counter_name; /* lent by sdf_context_accumulator_at */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a command is done, a job, a part somebody waits for; an event is there */
@@ -66,6 +80,8 @@ struct sdf_context {
     uint32_t drop_count, drop_room;
     uint32_t *lost; /* stages of failed jobs that are not complete: planned anew when next wanted */
     uint32_t lost_count, lost_room;
+    dead_broadcast *dead;
+    uint32_t dead_count, dead_room;
     bool started, closing;
     sdf_error *broken; /* why the driver can't go on; written by the driver thread */
     sdf_job *jobs;
@@ -114,6 +130,7 @@ struct sdf_job {
     sdf_job *previous, *next; /* of the context's jobs, from submission to the host's sdf_job_free; under lock */
     int refs;                 /* the host's, the driver thread's; under lock */
     uint32_t id, target;
+    uint32_t scratch; /* a stage that goes with the job; 0: none */
     plan_output_kind output;
     node *node;         /* keeps the lineage; lineage lock */
     int fd;             /* eventfd or -1 */
@@ -136,6 +153,8 @@ void context_stop(sdf_context *c);
 /* Has the driver thread run a function and waits for it. SDF_E_CANCELLED when the context is being closed,
  * SDF_E_INVALID in a forked child, where that thread is not. */
 int context_call(sdf_context *c, int (*work)(sdf_context *c, void *arg, sdf_error **err), void *arg, sdf_error **err);
+/* The same for looking only: also when the driver can't go on. */
+int context_look(sdf_context *c, int (*work)(sdf_context *c, void *arg, sdf_error **err), void *arg, sdf_error **err);
 void context_drop_stage(void *context, uint32_t stage); /* any of the host's threads; soon */
 void context_job_ended(sdf_context *c, sdf_job *job);   /* driver thread: tell the host at the end of the step */
 
@@ -152,11 +171,39 @@ bool context_wait(sdf_context *c, int64_t deadline_us);
 
 /* ---- handles.c ---- */
 sdf_rdd *handle_new(sdf_context *c, const node_spec *spec); /* spec->id is set here; NULL: no memory */
+/* One made from `parent`; NULL for NULL. */
+sdf_rdd *handle_from(sdf_rdd *parent, node_spec *spec);
+/* The same, and lets go of the parent: a step of several that the host sees as one. */
+sdf_rdd *handle_then(sdf_rdd *parent, node_spec *spec);
+/* One made from several: NULL if one of them is; one that carries an error if their contexts differ, or none is given. */
+sdf_rdd *handle_from_all(sdf_rdd *const *parents, size_t count, node_spec *spec);
+/* parent, projected; `project` lives on. UNELEMENT and UNVALUE give records of these types (else NULL). */
+sdf_rdd *handle_project(sdf_rdd *parent, const char *operation, plan_project project, const char *key_type,
+                        const char *value_type);
 /* Copies a host's struct of options of this or another version; fields it lacks are 0, as everything is where options
  * is NULL. */
 void options_copy(void *to, size_t size, const void *options, const char *what, sdf_error **err);
 /* A handle's error, or that there is none: what an action begins with. */
 int handle_check(const sdf_rdd *rdd, const char *what, sdf_error **err);
+
+/* ---- options.c: what sources and sinks have in common ---- */
+/* One byte of an option; `otherwise` where the host's struct is too old to have it is the caller's business. */
+int option_byte(const char *what, uint32_t value, uint8_t *byte, sdf_error **err);
+/* Names with commas between them as a plan has them: '\n' between them, malloc'd; blanks around a name go. */
+int option_columns(const char *text, char **columns, sdf_error **err);
+
+/* ---- save.c ---- */
+/* Checks where and how to save and fills in the action, which save_end gives back. */
+int save_begin(const sdf_context *c, const char *uri, const sdf_save_options *options, planner_action *action,
+               sdf_error **err);
+void save_end(planner_action *action);
+
+/* ---- action.c ---- */
+/* The place for what an action gives is missing. */
+int action_no_place(const char *what, sdf_error **err);
+/* Collects what `rdd` holds and lets go of it, whatever happens. NULL: memory was out. key: only the partition that it
+ * would be in, where that is known; NULL: all. */
+int action_collect(sdf_rdd *rdd, const char *what, const sdf_slice *key, sdf_result **result, sdf_error **err);
 
 /* ---- job.c ---- */
 typedef struct job_spec {
@@ -184,6 +231,11 @@ int result_absorb(sdf_result *to, sdf_result *from);
 uint64_t result_records(const sdf_result *r);
 void result_detach(sdf_result *r);
 
+/* ---- shared.c ---- */
+/* Driver thread: removes values that no job may read any more. */
+void broadcasts_bury(sdf_context *c);
+void broadcasts_release(sdf_context *c);
+
 /* ---- reader.c: the records of one part ---- */
 typedef struct part_reader part_reader;
 int part_reader_new(sdf_context *c, const sdf_result *r, part_reader **out, sdf_error **err);
@@ -191,10 +243,12 @@ int part_reader_open(part_reader *rd, const result_part *part, sdf_error **err);
 int part_reader_next(part_reader *rd, sdf_batch *batch, sdf_error **err); /* SDF_OK, SDF_END, or an error */
 void part_reader_free(part_reader *rd);
 
-/* ---- parallelize.c ---- */
-/* Encodes records as the shuffle object of a stage whose partition i is the collection's. */
-int parallelize_encode(sdf_context *c, uint32_t stage, const node *n, const sdf_column *keys, const sdf_column *values,
-                       uint64_t count, buf *object, sdf_error **err);
+/* ---- expr.c ---- */
+/* An expression as the rooms below know it, NULL for NULL. */
+static inline expr *expr_of(const sdf_expr *e)
+{
+    return (expr *)(uintptr_t)e;
+}
 
 /* ---- metric.c ---- */
 int metric_find(const char *name, const driver_totals *t, uint64_t elapsed_ms, uint64_t *value);

@@ -117,20 +117,24 @@ typedef struct submission {
     planned *planned;
     sdf_job *job;
     const char *label;
-    uint64_t limit;
+    const job_spec *spec;
 } submission;
 
-/* The records of a parallelize, before the first job that reads them. The host's thread waits and holds the lineage
- * lock. */
-static int add_object(sdf_context *c, node *source, sdf_error **err)
+/* The records of sources from memory, before the first job that reads them. The host's thread waits and holds the
+ * lineage lock. */
+static int add_objects(sdf_context *c, const planned *p, sdf_error **err)
 {
-    if (!source || !source->data.size)
-        return SDF_OK;
-    int rc = driver_add_object(c->driver, source->stage, source->data.data, source->data.size, err);
-    if (rc)
-        error_at(err, NULL, source->label);
-    else
-        buf_free(&source->data); /* the store has it */
+    int rc = SDF_OK;
+    for (uint32_t i = 0; i < p->parallelize_count && !rc; i++) {
+        node *source = p->parallelize[i];
+        if (!source->data.size)
+            continue;
+        rc = driver_add_object(c->driver, source->stages[0], source->data.data, source->data.size, err);
+        if (rc)
+            error_at(err, NULL, source->label);
+        else
+            buf_free(&source->data); /* the store has it */
+    }
     return rc;
 }
 
@@ -139,15 +143,18 @@ static int submit_on_driver(sdf_context *c, void *arg, sdf_error **err)
     submission *s = arg;
     sdf_job *job = s->job;
     plan *p = s->planned->plan;
-    int rc = add_object(c, s->planned->parallelize, err);
-    rc = rc ? rc : driver_add_plan(c->driver, p, s->planned->splits, err);
+    int rc = add_objects(c, s->planned, err);
+    rc = rc ? rc : driver_add_plan(c->driver, p, s->planned->pieces, err);
     if (rc)
         return rc;
     s->planned->plan = NULL;
+    s->planned->pieces = NULL;
     driver_job wish = {.id = job->id,
                        .stage = job->target,
                        .label = s->label,
-                       .limit = s->limit,
+                       .limit = s->spec->limit,
+                       .output_uri = s->spec->action.uri,
+                       .output_single = s->spec->action.single,
                        .part = job->sink ? on_part : NULL,
                        .done = on_done,
                        .user = job};
@@ -169,17 +176,28 @@ static int submit_on_driver(sdf_context *c, void *arg, sdf_error **err)
 
 /* ---- the host's side ---- */
 
+static uint32_t exchange_levels(const char *setting)
+{
+    return !strcmp(setting, "one") ? 1 : !strcmp(setting, "two") ? 2 : 0;
+}
+
 planner_config context_planner(sdf_context *c)
 {
     return (planner_config){.partitions = c->default_partitions,
                             .split_bytes = c->settings.split_bytes,
+                            .concurrency = c->concurrency,
+                            .broadcast_bytes = c->settings.broadcast_bytes,
+                            .exchange = exchange_levels(c->settings.exchange),
+                            .scope = c->workers,
                             .compression = c->settings.compression,
                             .program_id = sdf_program_id(),
+                            .broadcasts = c->broadcasts,
+                            .broadcast_count = c->broadcast_count,
                             .next_stage = &c->next_stage};
 }
 
 /* Stages that a failed job left half done stand for their nodes no longer. */
-static void forget_lost(sdf_context *c, node *target)
+static int forget_lost(sdf_context *c, node *target, sdf_error **err)
 {
     pthread_mutex_lock(&c->lock);
     uint32_t count = c->lost_count;
@@ -187,18 +205,9 @@ static void forget_lost(sdf_context *c, node *target)
     if (lost)
         memcpy(lost, c->lost, count * sizeof *lost);
     pthread_mutex_unlock(&c->lock);
-    for (node *n = target; lost && n; n = n->parent) {
-        bool gone = false;
-        for (uint32_t i = 0; i < count && node_is_wide(n); i++)
-            gone = gone || lost[i] == n->stage || (n->aux_stage && lost[i] == n->aux_stage);
-        if (!gone)
-            continue;
-        context_drop_stage(c, n->stage);
-        if (n->aux_stage)
-            context_drop_stage(c, n->aux_stage);
-        n->stage = n->aux_stage = 0;
-    }
+    int rc = count && (!lost || node_forget(target, lost, count, context_drop_stage, c)) ? error_no_memory(err) : SDF_OK;
     free(lost);
+    return rc;
 }
 
 static sdf_job *job_new(sdf_context *c, const planned *p, plan_output_kind output)
@@ -211,6 +220,7 @@ static sdf_job *job_new(sdf_context *c, const planned *p, plan_output_kind outpu
     job->fd = -1;
     job->id = c->next_job++;
     job->target = p->target;
+    job->scratch = p->scratch;
     job->output = output;
     job->started_us = timebase_monotonic_us();
     return job;
@@ -235,7 +245,7 @@ static int job_hand_over(sdf_context *c, sdf_job *job, node *target, planned *p,
         buf_free(&label);
         return error_no_memory(err);
     }
-    submission s = {.planned = p, .job = job, .label = (char *)label.data, .limit = spec->limit};
+    submission s = {.planned = p, .job = job, .label = (char *)label.data, .spec = spec};
     int rc = context_call(c, submit_on_driver, &s, err);
     buf_free(&label);
     if (rc)
@@ -251,9 +261,9 @@ int api_job_submit(sdf_context *c, node *target, const job_spec *spec, uint32_t 
     planned p;
     sdf_job *job = NULL;
     pthread_mutex_lock(&c->lineage);
-    forget_lost(c, target);
     planner_config config = context_planner(c);
-    int rc = planner_plan(target, &spec->action, &config, &p, err);
+    int rc = forget_lost(c, target, err);
+    rc = rc ? rc : planner_plan(target, &spec->action, &config, &p, err);
     if (!rc) {
         if (partitions)
             *partitions = p.partitions;

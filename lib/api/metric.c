@@ -44,6 +44,7 @@ static const metric metrics[] = {
     TASK(store_reads),
     TASK(store_writes),
     TASK(store_throttled),
+    TASK(record_errors),
 };
 
 int metric_find(const char *name, const driver_totals *t, uint64_t elapsed_ms, uint64_t *value)
@@ -72,7 +73,7 @@ int sdf_context_metric(sdf_context *context, const char *name, uint64_t *value)
     if (!context || !name || !value)
         return SDF_E_INVALID;
     driver_totals t = {0};
-    int rc = context_call(context, totals_on_driver, &t, NULL);
+    int rc = context_look(context, totals_on_driver, &t, NULL);
     if (rc)
         return rc;
     pthread_mutex_lock(&context->lock);

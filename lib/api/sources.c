@@ -1,6 +1,6 @@
-/* Sources: handles without a parent. Files are looked at when a job is planned, records from memory are copied now. */
+/* Sources: handles without a parent. Files are looked at when a job is planned. Records from memory are in
+ * parallelize.c. */
 #include "api/internal.h"
-#include "spec/type.h"
 
 void sdf_text_options_init(sdf_text_options *options)
 {
@@ -14,18 +14,48 @@ void sdf_binary_options_init(sdf_binary_options *options)
         *options = (sdf_binary_options){.struct_size = sizeof *options};
 }
 
-sdf_rdd *sdf_text_file(sdf_context *context, const char *uris, const sdf_text_options *options)
+void sdf_delimited_options_init(sdf_delimited_options *options)
 {
-    if (!context)
+    if (options)
+        *options = (sdf_delimited_options){.struct_size = sizeof *options, .header = 1, .delimiter = ',', .quote = '"'};
+}
+
+/* A handle for files; takes the columns of the format, and the error. */
+static sdf_rdd *files(sdf_context *c, const char *operation, const char *uris, plan_format *format,
+                      uint64_t split_bytes, sdf_error *err)
+{
+    sdf_rdd *rdd = handle_new(c, &(node_spec){NODE_FILES, .operation = operation, .uris = uris, .format = format,
+                                              .split_bytes = split_bytes, .error = err});
+    free(format->columns);
+    sdf_error_free(err);
+    return rdd;
+}
+
+static sdf_rdd *text_like(sdf_context *c, const char *operation, plan_format_kind kind, const char *uris,
+                          const sdf_text_options *options)
+{
+    if (!c)
         return NULL;
     sdf_text_options o;
     sdf_error *err = NULL;
     options_copy(&o, sizeof o, options, "sdf_text_options", &err);
-    sdf_rdd *rdd =
-        handle_new(context, &(node_spec){NODE_TEXT, .operation = "text_file", .uris = uris,
-                                         .split_bytes = o.split_bytes, .max_line = o.max_line, .error = err});
-    sdf_error_free(err);
-    return rdd;
+    plan_format format = {.kind = kind, .max_record = o.max_line};
+    return files(c, operation, uris, &format, o.split_bytes, err);
+}
+
+sdf_rdd *sdf_text_file(sdf_context *context, const char *uris, const sdf_text_options *options)
+{
+    return text_like(context, "text_file", PLAN_FORMAT_TEXT, uris, options);
+}
+
+sdf_rdd *sdf_whole_files(sdf_context *context, const char *uris, const sdf_text_options *options)
+{
+    return text_like(context, "whole_files", PLAN_FORMAT_WHOLE, uris, options);
+}
+
+sdf_rdd *sdf_json_file(sdf_context *context, const char *uris, const sdf_text_options *options)
+{
+    return text_like(context, "json_file", PLAN_FORMAT_JSON, uris, options);
 }
 
 sdf_rdd *sdf_binary_file(sdf_context *context, const char *uris, const sdf_binary_options *options)
@@ -35,98 +65,56 @@ sdf_rdd *sdf_binary_file(sdf_context *context, const char *uris, const sdf_binar
     sdf_binary_options o;
     sdf_error *err = NULL;
     options_copy(&o, sizeof o, options, "sdf_binary_options", &err);
-    sdf_rdd *rdd = handle_new(context, &(node_spec){NODE_BINARY, .operation = "binary_file", .uris = uris,
-                                                    .split_bytes = o.split_bytes, .record_bytes = o.record_bytes,
-                                                    .key_bytes = o.key_bytes, .error = err});
-    sdf_error_free(err);
-    return rdd;
+    plan_format format = {.kind = PLAN_FORMAT_BINARY, .record_bytes = o.record_bytes, .key_bytes = o.key_bytes};
+    return files(context, "binary_file", uris, &format, o.split_bytes, err);
 }
 
-/* ---- parallelize ---- */
-
-static int offsets_ok(const char *side, const sdf_column *c, uint64_t count, sdf_error **err)
+static int delimited_format(const sdf_delimited_options *o, plan_format *f, sdf_error **err)
 {
-    for (uint64_t i = 0; i < count; i++)
-        if (c->offsets[i + 1] < c->offsets[i])
-            return error_set(err, SDF_E_INVALID, "the column of %ss has offsets that go down: %u after %u, at %llu",
-                             side, c->offsets[i + 1], c->offsets[i], (unsigned long long)i + 1);
-    if (count && c->offsets[count] && !c->data)
-        return error_set(err, SDF_E_INVALID, "the column of %ss has no data", side);
-    return SDF_OK;
+    *f = (plan_format){.kind = PLAN_FORMAT_DELIMITED, .max_record = o->max_row, .multiline = o->multiline != 0,
+                       .header = o->header != 0};
+    int rc = option_byte("delimiter", o->delimiter, &f->delimiter, err);
+    rc = rc ? rc : option_byte("quote", o->quote, &f->quote, err);
+    rc = rc ? rc : option_byte("escape", o->escape, &f->escape, err);
+    return rc ? rc : option_columns(o->columns, &f->columns, err);
 }
 
-static int column_ok(const char *side, const char *type, const sdf_column *c, uint64_t count, sdf_error **err)
-{
-    if (!c)
-        return type_of(type) == TYPE_NULL
-                   ? SDF_OK
-                   : error_set(err, SDF_E_INVALID, "the %ss have type %s but no column", side, type);
-    if (c->struct_size < sizeof *c)
-        return error_set(err, SDF_E_INVALID, "the column of %ss has a struct_size of %zu, not %zu", side,
-                         c->struct_size, sizeof *c);
-    if (c->layout > SDF_LAYOUT_OFFSETS)
-        return error_set(err, SDF_E_INVALID, "the column of %ss has no layout %u", side, c->layout);
-    bool data = c->layout == SDF_LAYOUT_SLICES    ? c->slices != NULL
-                : c->layout == SDF_LAYOUT_OFFSETS ? c->offsets != NULL
-                : c->layout == SDF_LAYOUT_FIXED   ? c->data || !c->width
-                                                  : c->data || !c->size;
-    if (count && !data)
-        return error_set(err, SDF_E_INVALID, "the column of %ss has no data", side);
-    for (uint64_t i = 0; i < count && c->layout == SDF_LAYOUT_SLICES; i++)
-        if (c->slices[i].size && !c->slices[i].data)
-            return error_set(err, SDF_E_INVALID, "%s %llu has a size but no data", side, (unsigned long long)i);
-    return c->layout == SDF_LAYOUT_OFFSETS ? offsets_ok(side, c, count, err) : SDF_OK;
-}
-
-static int sizes_ok(const char *side, const char *type, const sdf_column *c, uint64_t count, sdf_error **err)
-{
-    type_kind kind = type_of(type);
-    if (!c || (kind != TYPE_NULL && !type_is_number(kind)))
-        return SDF_OK;
-    size_t size = kind == TYPE_NULL ? 0 : 8;
-    bool varies = c->layout == SDF_LAYOUT_SLICES || c->layout == SDF_LAYOUT_OFFSETS;
-    uint64_t look = varies ? count : count > 0;
-    for (uint64_t i = 0; i < look; i++) {
-        sdf_slice v = column_get(c, i);
-        if (v.size != size)
-            return error_set(err, SDF_E_INVALID, "%s %llu has %zu bytes; a value of type %s has %zu", side,
-                             (unsigned long long)i, v.size, type, size);
-    }
-    return SDF_OK;
-}
-
-/* Encodes the records as the object of a stage that no task has to run. */
-static int fill(sdf_context *c, node *n, const sdf_column *keys, const sdf_column *values, uint64_t count,
-                sdf_error **err)
-{
-    int rc = column_ok("key", n->key_type, keys, count, err);
-    rc = rc ? rc : column_ok("value", n->value_type, values, count, err);
-    rc = rc ? rc : sizes_ok("key", n->key_type, keys, count, err);
-    rc = rc ? rc : sizes_ok("value", n->value_type, values, count, err);
-    if (rc)
-        return rc;
-    pthread_mutex_lock(&c->lineage);
-    uint32_t stage = c->next_stage++;
-    pthread_mutex_unlock(&c->lineage);
-    rc = parallelize_encode(c, stage, n, keys, values, count, &n->data, err);
-    if (!rc)
-        n->stage = stage;
-    return rc;
-}
-
-sdf_rdd *sdf_parallelize(sdf_context *context, const char *key_type, const char *value_type, const sdf_column *keys,
-                         const sdf_column *values, uint64_t count, uint32_t partitions)
+sdf_rdd *sdf_delimited_file(sdf_context *context, const char *uris, const sdf_delimited_options *options)
 {
     if (!context)
         return NULL;
-    sdf_rdd *rdd =
-        handle_new(context, &(node_spec){NODE_PARALLELIZE, .operation = "parallelize",
-                                         .key_type = key_type || keys ? key_type : SDF_NULL,
-                                         .value_type = value_type || values ? value_type : SDF_NULL,
-                                         .partitions = partitions ? partitions : context->default_partitions});
-    if (!rdd || rdd->node->error)
-        return rdd;
-    if (fill(context, rdd->node, keys, values, count, &rdd->node->error))
-        error_at(&rdd->node->error, NULL, rdd->node->label);
-    return rdd;
+    sdf_delimited_options o;
+    sdf_error *err = NULL;
+    plan_format format = {.kind = PLAN_FORMAT_DELIMITED};
+    if (options)
+        options_copy(&o, sizeof o, options, "sdf_delimited_options", &err);
+    else
+        sdf_delimited_options_init(&o);
+    if (!err)
+        delimited_format(&o, &format, &err);
+    return files(context, "delimited_file", uris, &format, o.split_bytes, err);
+}
+
+/* ---- numbers ---- */
+
+/* How many there are from start, before end; in 128 bits, where no difference overflows. */
+static uint64_t range_count(int64_t start, int64_t end, int64_t step)
+{
+    __int128 distance = (__int128)end - start, by = step;
+    if (!by || (by > 0) != (distance > 0) || !distance)
+        return 0;
+    if (by < 0) {
+        distance = -distance;
+        by = -by;
+    }
+    return (uint64_t)((distance + by - 1) / by);
+}
+
+sdf_rdd *sdf_range(sdf_context *context, int64_t start, int64_t end, int64_t step, uint32_t partitions)
+{
+    if (!context)
+        return NULL;
+    return handle_new(context, &(node_spec){NODE_RANGE, .operation = "range", .start = start, .step = step,
+                                            .count = range_count(start, end, step),
+                                            .partitions = partitions ? partitions : context->default_partitions});
 }

@@ -117,6 +117,109 @@ static int words_split(const sdf_batch *in, sdf_out *out, void *state)
     return words_run(in, out, state, false);
 }
 
+/* ---- records of one key ---- */
+
+/* The argument is the key as it lies in a record, and lives as long as the state. */
+static int key_open(const sdf_task *task, const sdf_slice *arg, void **state, sdf_error **err)
+{
+    *state = (void *)(uintptr_t)arg;
+    return SDF_OK;
+}
+
+static int key_is(const sdf_record *in, sdf_out *out, void *state)
+{
+    const sdf_slice *key = state;
+    return in->key.size == key->size && (!key->size || !memcmp(in->key.data, key->data, key->size));
+}
+
+static int key_is_f64(const sdf_record *in, sdf_out *out, void *state)
+{
+    uint64_t a = (uint64_t)read_i64(&in->key), b = (uint64_t)read_i64(state);
+    return type_canonical_f64(a) == type_canonical_f64(b);
+}
+
+/* ---- the items of a tuple, as keys of their raw form ---- */
+
+typedef struct items_state {
+    type_kind kind;
+    buf plain; /* one item of bytes, unescaped */
+} items_state;
+
+static int items_open(const sdf_task *task, const sdf_slice *arg, void **state, sdf_error **err)
+{
+    uint64_t kind;
+    int rc = arg_count("the kind of items", arg, TYPE_BYTES, TYPE_ANY, TYPE_BYTES, &kind, err);
+    items_state *s = rc ? NULL : calloc(1, sizeof *s);
+    if (!rc && !s)
+        rc = error_no_memory(err);
+    if (s)
+        s->kind = (type_kind)kind;
+    *state = s;
+    return rc;
+}
+
+static void items_close(void *state)
+{
+    buf_free(&((items_state *)state)->plain);
+    free(state);
+}
+
+static int emit_bytes(sdf_out *out, const sdf_slice *escaped, buf *plain)
+{
+    sdf_slice key = *escaped;
+    if (escaped->size && memchr(escaped->data, 0, escaped->size)) {
+        plain->size = 0;
+        if (buf_append(plain, escaped->data, escaped->size))
+            return SDF_E_NO_MEMORY;
+        key = (sdf_slice){plain->data, sdf_key_unescape(escaped, plain->data)};
+        return sdf_emit(out, &key, NULL);
+    }
+    return sdf_emit_view(out, &key, NULL);
+}
+
+/* Of encoded kinds an item is the raw form. */
+static int item_emit(sdf_out *out, items_state *s, sdf_slice *rest)
+{
+    type_kind kind = s->kind;
+    sdf_slice item = *rest, escaped, key;
+    int64_t i64;
+    double f64;
+    int exact, got;
+    if (!item_skip(rest))
+        return SDF_E_CORRUPT;
+    item.size -= rest->size;
+    key = item;
+    switch (kind) {
+    case TYPE_I64:
+    case TYPE_F64:
+        got = sdf_key_next(&item, &i64, &f64, &exact, NULL);
+        if (got != SDF_ITEM_NUMBER || (kind == TYPE_I64 && !exact))
+            return SDF_E_CORRUPT;
+        key = (sdf_slice){kind == TYPE_I64 ? (void *)&i64 : (void *)&f64, 8};
+        return sdf_emit(out, &key, NULL);
+    case TYPE_BYTES:
+        if (sdf_key_next(&item, NULL, NULL, NULL, &escaped) != SDF_ITEM_BYTES)
+            return SDF_E_CORRUPT;
+        return emit_bytes(out, &escaped, &s->plain);
+    case TYPE_NULL:
+        return sdf_emit(out, NULL, NULL);
+    default:
+        return sdf_emit_view(out, &key, NULL);
+    }
+}
+
+static int items(const sdf_record *in, sdf_out *out, void *state)
+{
+    sdf_slice rest = in->value;
+    if (!rest.size || *(const uint8_t *)rest.data != SDF_ITEM_TUPLE)
+        return SDF_E_CORRUPT;
+    rest = (sdf_slice){(const uint8_t *)rest.data + 1, rest.size - 1};
+    int rc = SDF_OK;
+    while (!rc && rest.size && *(const uint8_t *)rest.data != SDF_ITEM_TUPLE_END)
+        rc = item_emit(out, state, &rest);
+    return rc;
+}
+
 static const sdf_function rows[] = {
     {.struct_size = sizeof(sdf_function),
      .name = "sdf.words",
@@ -136,5 +239,19 @@ static const sdf_function rows[] = {
      .batch = words_split,
      .open = words_open,
      .close = free},
+    {.struct_size = sizeof(sdf_function), .name = "sdf.key_is", .version = 1, .filter = key_is, .open = key_open},
+    {.struct_size = sizeof(sdf_function),
+     .name = "sdf.key_is_f64",
+     .version = 1,
+     .in_key = SDF_F64,
+     .filter = key_is_f64,
+     .open = key_open},
+    {.struct_size = sizeof(sdf_function),
+     .name = "sdf.items",
+     .version = 1,
+     .in_value = SDF_ANY,
+     .map = items,
+     .open = items_open,
+     .close = items_close},
 };
 const builtin_table builtin_functions = BUILTIN_TABLE(rows);
