@@ -134,11 +134,11 @@ static int fit_groups(node *n, const function *fn, sdf_error **err)
                      err);
 }
 
-static int fit_narrow(node *n, const function *fn, sdf_error **err)
+static int fit_narrow(node *n, const function *fn, const node_spec *spec, sdf_error **err)
 {
     node *parent = n->parents[0];
-    const char *key = or_else(fn->def.out_key, parent->key_type);
-    const char *value = or_else(fn->def.out_value, parent->value_type);
+    const char *key = or_else(or_else(fn->def.out_key, spec->key_type), parent->key_type);
+    const char *value = or_else(or_else(fn->def.out_value, spec->value_type), parent->value_type);
     char *element = NULL;
     switch (n->op) {
     case PLAN_OP_FILTER:
@@ -221,7 +221,7 @@ static int fit_function(node *n, const node_spec *spec, sdf_error **err)
         else if (n->kind == NODE_COGROUP)
             rc = fit_groups(n, fn, err);
         else
-            rc = fit_narrow(n, fn, err);
+            rc = fit_narrow(n, fn, spec, err);
     }
     free(result);
     if (rc)

@@ -125,6 +125,8 @@ static bool keeps_keys(const node *n)
     case PLAN_OP_FLAT_MAP_VALUES:
     case PLAN_OP_SAMPLE:
         return true;
+    case PLAN_OP_PROJECT:
+        return n->call.arg.size == 1 && n->call.arg.data[0] == PLAN_PROJECT_KEY_ONLY;
     default:
         return false;
     }
