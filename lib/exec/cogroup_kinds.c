@@ -19,7 +19,7 @@ typedef struct list {
     size_t used, capacity;
 } list;
 
-static void list_resize_to_nothing(list *l)
+static void list_release(list *l)
 {
     free(l->bytes);
     budget_give(l->group->env->budget, l->capacity);
@@ -116,7 +116,7 @@ static int list_emit(list *l, sdf_error **err)
     }
     rc = out_leave(g->out, rc, NULL, err);
     if (l->capacity > LIST_KEPT)
-        list_resize_to_nothing(l);
+        list_release(l);
     return rc;
 }
 
@@ -134,7 +134,7 @@ int cogroup_lists(cogroup *g, sdf_error **err)
         if (rc)
             break;
     }
-    list_resize_to_nothing(&l);
+    list_release(&l);
     return rc == SDF_END ? out_flush(g->out, err) : rc;
 }
 
