@@ -174,10 +174,9 @@ int driver_add_plan(driver *d, plan *p, stage_pieces *pieces, sdf_error **err)
         plan_ref_drop(d, ref);
         return rc;
     }
-    for (uint32_t i = 0; pieces && i < p->stage_count; i++) {
+    for (uint32_t i = 0; pieces && i < p->stage_count; i++)
         stage_find(d, p->stages[i].id)->pieces = pieces[i];
-        pieces[i] = (stage_pieces){0};
-    }
+    free(pieces);
     plan_ref_drop(d, ref);
     return SDF_OK;
 }

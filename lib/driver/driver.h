@@ -38,8 +38,9 @@ typedef struct driver_config {
 /* Checks scope (SDF_E_SCOPE, saying what would fit) and starts the transport. */
 int driver_new(const driver_config *config, driver **d, sdf_error **err);
 
-/* Adds a plan's stages. Takes the plan on success, and the pieces of each stage (an array of p->stage_count, malloc'd).
- * The plan is put in the store (or sent inline if small) before the first task of it starts. */
+/* Adds a plan's stages. Takes, on success, the plan and the malloc'd array of the pieces of each of its stages (NULL:
+ * each task has one piece). The plan is put in the store (or sent inline if small) before the first task of it starts.
+ */
 int driver_add_plan(driver *d, plan *p, stage_pieces *pieces, sdf_error **err);
 
 /* A value that tasks may read by name (plan_broadcast): put in the store now; removed. */

@@ -423,10 +423,14 @@ static inline stage_pieces rig_splits(uint32_t tasks)
     return x;
 }
 
-static inline void rig_add(rig *r, plan *p, stage_pieces *pieces)
+/* pieces: of each stage, or NULL. */
+static inline void rig_add(rig *r, plan *p, const stage_pieces *pieces)
 {
+    stage_pieces *taken = pieces ? malloc(p->stage_count * sizeof *taken) : NULL;
+    if (pieces)
+        memcpy(taken, pieces, p->stage_count * sizeof *taken);
     sdf_error *err = NULL;
-    if (driver_add_plan(r->driver, p, pieces, &err))
+    if (driver_add_plan(r->driver, p, taken, &err))
         fail_msg("%s", sdf_error_text(err));
 }
 
