@@ -157,7 +157,7 @@ sim: $(SIM)
 e2e: all $(HELPER_T)
 	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) python3 -B tests/e2e/run.py
 
-checks: all $(HELPER_T)
+checks: all $(HELPER_T) $(BUILD)/tests/unit/spec/test_plan
 	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) CC="$(CC)" CXX="$(CXX)" tests/checks/run.sh
 
 bench: setup-test

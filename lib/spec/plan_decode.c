@@ -7,13 +7,12 @@
 #include "base/error.h"
 #include "spec/plan_reader.h"
 
-#define CALL_FIELDS "function version arg label"
-
 /* The fields of a call; an operator without a function has argument and label alone. */
 static void get_call_fields(plan_reader *r, const cJSON *object, bool calls, plan_call *c)
 {
-    plan_only_fields(r, object, calls ? CALL_FIELDS : "arg label");
+    const char *fields = "arg label";
     if (calls) {
+        fields = "function version arg label";
         c->function = plan_get_text(r, object, "function", PLAN_FUNCTION_MAX);
         if (c->function && !*c->function)
             plan_refuse(r, SDF_E_CORRUPT, "function", "empty");
@@ -22,6 +21,7 @@ static void get_call_fields(plan_reader *r, const cJSON *object, bool calls, pla
     if (plan_field(r, object, "arg"))
         plan_get_base64(r, object, "arg", PLAN_ARG_MAX, &c->arg);
     c->label = plan_get_text(r, object, "label", PLAN_LABEL_MAX);
+    plan_only_fields(r, object, fields);
 }
 
 /* A call that may be absent. */
@@ -155,9 +155,13 @@ static void get_input(plan_reader *r, const cJSON *branch, plan_input *in, int n
 static void get_op(plan_reader *r, const cJSON *object, plan_op *op)
 {
     op->kind = (plan_op_kind)plan_get_enum(r, object, "kind", &plan_op_names);
-    bool joins = op->kind == PLAN_OP_LOOKUP;
-    plan_only_fields(r, object,
-                     joins ? "kind call key_type value_type errors side how" : "kind call key_type value_type errors");
+    const char *fields = "kind call key_type value_type errors";
+    if (op->kind == PLAN_OP_LOOKUP) {
+        fields = "kind call key_type value_type errors side how";
+        op->side = plan_get_u32(r, object, "side", 0, UINT32_MAX);
+        op->how = (plan_cogroup)plan_get_enum(r, object, "how", &plan_cogroup_names);
+    }
+    plan_only_fields(r, object, fields);
     const cJSON *call = plan_field(r, object, "call");
     size_t mark = plan_enter(r, "call", -1);
     get_call_fields(r, call, plan_op_calls(op->kind), &op->call);
@@ -165,10 +169,6 @@ static void get_op(plan_reader *r, const cJSON *object, plan_op *op)
     op->key_type = plan_get_type(r, object, "key_type");
     op->value_type = plan_get_type(r, object, "value_type");
     op->errors = (plan_errors)plan_get_enum(r, object, "errors", &plan_errors_names);
-    if (joins) {
-        op->side = plan_get_u32(r, object, "side", 0, UINT32_MAX);
-        op->how = (plan_cogroup)plan_get_enum(r, object, "how", &plan_cogroup_names);
-    }
 }
 
 static void get_branch(plan_reader *r, const cJSON *object, plan_branch *b, int nested)

@@ -84,6 +84,16 @@ def check_examples(doc, text, plan_check):
     PlanCheck(doc).plan("".join(lines).encode())
 
 
+def check_plans(plan_check):
+    """Plans of every kind, made at random."""
+    with tempfile.TemporaryDirectory(prefix="sdf-formats-") as folder:
+        program = os.path.join(os.environ.get("BUILD", "build"), "tests/unit/spec/test_plan")
+        need(subprocess.run([program, folder], check=False).returncode == 0, program, "failed")
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name), "rb") as f:
+                plan_check.plan(f.read())
+
+
 # ---- jobs ----
 
 @contextlib.contextmanager
@@ -364,6 +374,7 @@ def main():
         check_links(doc, text)
         check_vectors(doc, text)
         check_examples(doc, text, plan_check)
+        check_plans(plan_check)
         check_jobs(doc, plan_check)
         check_sets(doc, plan_check)
         check_runs(doc, plan_check)

@@ -169,6 +169,8 @@ def encode(doc, heading, values):
         elif kind == "list":
             out += varint(len(value or []))
             out += b"".join(encode(doc, doc.linked(form), one) for one in value or [])
+        elif doc.linked(form):
+            out += encode(doc, doc.linked(form), value) if values.get("has_" + name) else b""
         else:
             out += varint(value or 0)
     return out

@@ -1,5 +1,8 @@
-/* Plans as JSON: round trips, canonical bytes, copies, leaves. What is refused is in test_plan_hostile.c. */
+/* Plans as JSON: round trips, canonical bytes, copies, leaves. What is refused is in test_plan_hostile.c.
+ * With the name of a folder, writes the plans that it tests there, for tests/checks/check_formats.py. */
 #include "plans.h"
+
+#define RANDOM_PLANS 300
 
 static void plans_go_both_ways(void **state)
 {
@@ -75,7 +78,7 @@ static void every_field_arrives(void **state)
 static void random_plans_go_both_ways(void **state)
 {
     rng r = {4711};
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < RANDOM_PLANS; i++) {
         plan *p = random_plan(&r), *q = NULL;
         buf a = encode(p);
         sdf_error *err = NULL;
@@ -201,8 +204,27 @@ static void what_cannot_be_a_plan_is_not_written(void **state)
     plan_free(p);
 }
 
-int main(void)
+static int write_plans(const char *folder)
 {
+    rng r = {4711};
+    for (int i = 0; i <= RANDOM_PLANS; i++) {
+        char name[4096];
+        buf json = BUF_EMPTY;
+        plan *p = i ? random_plan(&r) : sample_plan();
+        snprintf(name, sizeof name, "%s/%d.json", folder, i);
+        FILE *f = fopen(name, "wb");
+        if (!f || plan_encode(p, &json, NULL) || fwrite(json.data, 1, json.size, f) != json.size || fclose(f))
+            return 1;
+        plan_free(p);
+        buf_free(&json);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2)
+        return write_plans(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plans_go_both_ways),
         cmocka_unit_test(every_field_arrives),
