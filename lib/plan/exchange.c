@@ -6,7 +6,7 @@
  * object, of which the R / G consumers of the group read a part each: 2 puts and 2 * sqrt(M) gets per task for M = R,
  * and every byte is read and written once more. Which is dearer follows from the prices of an object store and of
  * functions (us-east-1, 2026): a get $4e-7, a put $5e-6, a GB-second $1.66667e-5; a function moves 300 MiB at
- * 1.2 GiB/s and then 75 MiB/s. So two levels pay from about 300 producers and partitions of 0.4 GB, or 750 of 1 GB.
+ * 1.2 GiB/s and then 75 MiB/s. So two levels pay from about 260 producers and partitions of 0.4 GB, or 800 of 1 GB.
  * Stores without a price per request are also glad not to serve 10^6 requests for small ranges, but not before.
  *
  * Round robin has no second level: a record's partition does not follow from the record, so the groups could not be
@@ -18,7 +18,7 @@
 #define PUT_DOLLARS       5e-6
 #define GB_SECOND_DOLLARS 1.66667e-5
 #define FUNCTION_GB       1.769 /* with one whole processor */
-#define FUNCTION_START_S  2.0   /* of a stage's tasks, until data flows */
+#define FUNCTION_START_S  1.0   /* of a stage's tasks, until data flows */
 #define BURST_BYTES       (300.0 * 1048576)
 #define BURST_RATE        (1.2 * 1073741824)
 #define STEADY_RATE       (75.0 * 1048576)

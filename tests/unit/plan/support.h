@@ -55,6 +55,7 @@ static inline void register_functions(void)
          .out_value = "i64",
          .map = do_map,
          .version = 7},
+        {.struct_size = sizeof(sdf_function), .name = "ones", .out_value = "i64", .map = do_map},
         {.struct_size = sizeof(sdf_function), .name = "numbers", .in_value = "i64", .map = do_map},
         {.struct_size = sizeof(sdf_function), .name = "keep", .filter = do_map},
         {.struct_size = sizeof(sdf_function), .name = "batches", .batch = do_batch},

@@ -464,7 +464,7 @@ static void test_levels_are_chosen(void **state)
     uint64_t split = config.split_bytes;
     config.split_bytes = UINT64_C(400) << 20; /* what a producer is taken to have */
     assert_int_equal(levels(100, 100, 0, NODE_PARTITION), 1);
-    assert_int_equal(levels(260, 260, 0, NODE_PARTITION), 1);
+    assert_int_equal(levels(250, 250, 0, NODE_PARTITION), 1);
     assert_int_equal(levels(400, 400, 0, NODE_PARTITION), 2);
     assert_int_equal(levels(400, 400, 1, NODE_PARTITION), 1);
     assert_int_equal(levels(400, 400, 0, NODE_REPARTITION), 1); /* in turn has no groups */
