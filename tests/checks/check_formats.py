@@ -155,7 +155,7 @@ def check_set(dump, name, kind, value_kind, rows):
     """A set as it was handed in, and by partition."""
     (stage, writers), = dump.stages(name)
     source = [o for o in dump.objects.values()
-              if o.header["stage"] == stage["input"]["source"] and not o.header["attempt"]]
+              if o.header["stage"] == stage["branches"][0]["input"]["source"] and not o.header["attempt"]]
     need(len(source) == 1 and source[0].rows() == rows, "records that were handed in:", name)
     seen = []
     for a in writers:
@@ -227,7 +227,7 @@ def check_cuts(dump, writers):
         need(bool(a.reply["cut"]) == ((stage, task, leg + 1) in dump.winners), "a leg follows a cut", a.key)
         if a.reply["cut"]:
             at = int.from_bytes(a.reply["cut"], "little")
-            with open(a.request["path"], "rb") as f:
+            with open(a.pieces[0]["split"]["path"], "rb") as f:
                 f.seek(at - 1)
                 need(f.read(1) == b"\n", "a cut is not where a line begins:", at)
 
@@ -252,7 +252,7 @@ def check_output(dump, name):
         a = writers.pop(part["name"])
         stage, task, leg = a.key
         need(part["name"] == f"part-{task:05}" + (f"-{leg:04}" if leg else ""), "the name of a part", part)
-        temp = f"_temporary/s{stage}-t{task}-l{leg}-a{a.request['attempt']}"
+        temp = f"{a.request['output_token'].decode()}-s{stage}-t{task}-l{leg}-a{a.request['attempt']}"
         need(a.reply["file_temp"].decode() == temp, "file_temp", a.reply["file_temp"])
         need(part["bytes"] == a.reply["file_bytes"] == len(parts[-1]), "bytes of", part)
         need(part["records"] == a.reply["records"], "records of", part)
@@ -307,7 +307,7 @@ def check_range(dump, a, kind, descending):
 def check_words_down(dump, words):
     """A sort behind a shuffle: materialised where it was made, then partitioned by range, descending."""
     (kept, keepers), (stage, writers) = dump.stages("words-down")
-    need(kept["output"]["partitioner"] == "forward" and stage["sampled_by"] == kept["id"], "stages of a sort", kept)
+    need(kept["output"]["partitioner"] == "forward" and stage["bound_by"] == kept["id"], "stages of a sort", kept)
     for a in keepers:
         need({x["partition"] for x in dump.object(a).extents} <= {a.request["task"]}, "a forwarded partition")
     seen = []
@@ -319,7 +319,7 @@ def check_words_down(dump, words):
 
 def results_of(dump, key_type, value_type, ops):
     """Records of the result stages of this shape, by task and leg."""
-    winners = [a for _, a in sorted(dump.winners.items()) if a.output() == "result" and len(a.stage["ops"]) == ops
+    winners = [a for _, a in sorted(dump.winners.items()) if a.output() == "result" and len(a.ops()) == ops
                and (a.stage["output"]["key_type"], a.stage["output"]["value_type"]) == (key_type, value_type)]
     return [row for a in winners if a.reply["records"] for row in dump.object(a).rows()], winners
 
@@ -331,7 +331,7 @@ def check_failure(dump):
     need(failed.reply["failure"] == 6 and error["code"] == -15, "a function's failure", failed.reply)
     need(error["message"].endswith(b"7 is not wanted here"), "its message", error)
     where = {"stage": failed.key[0], "partition": 0, "attempt": failed.request["attempt"], "function": b"not_seven",
-             "operator": failed.stage["ops"][0]["call"]["label"].encode(), "log": b"", "retriable": 0}
+             "operator": failed.ops()[0]["call"]["label"].encode(), "log": b"", "retriable": 0}
     need(where.items() <= error.items(), "where it failed", error, where)
 
 
@@ -348,14 +348,14 @@ def check_jobs(doc, plan_check):
         check_words_down(dump, words)
         rows, winners = results_of(dump, "null", "i64", 3)
         need(rows == [(b"", i64(n)) for n in range(0, NUMBERS, 2)], "numbers that went through")
-        need([op["kind"] for op in winners[0].stage["ops"]] == ["map", "filter", "batch"], "operators")
-        need(winners[0].plan["stages"][0]["ops"][2]["call"]["arg"] == "YW4gYXJndW1lbnQA/w==", "an argument")
+        need([op["kind"] for op in winners[0].ops()] == ["map", "filter", "batch"], "operators")
+        need(winners[0].ops()[2]["call"]["arg"] == "YW4gYXJndW1lbnQA/w==", "an argument")
         rows, winners = results_of(dump, "null", "i64", 0)
         need(rows == [(b"", i64(n)) for n in range(5)] and winners[0].request["limit"] == 5, "a result with a limit")
         need(any(a.reply["result"] for a in dump.attempts) and any(
             a.output() == "result" and a.reply["object_bytes"] for a in dump.attempts), "results inline and stored")
-        many = [a for a in dump.attempts if a.request["extents_name"]]
-        need(many and dump.stages("many")[0][0]["tasks"] == MANY, "no list of extents in an object")
+        many = [a for a in dump.attempts if a.request["pieces_name"]]
+        need(many and dump.stages("many")[0][0]["tasks"] == MANY, "no list of pieces in an object")
         need(any(not a.request["plan_inline"] for a in dump.attempts), "no plan in the store")
         check_failure(dump)
         total = collections.Counter()

@@ -6,7 +6,7 @@ from formats_data import Object
 from formats_doc import decode_all, need
 from formats_hash import crc32c, xxh3, xxh3_128_hex
 
-NAME = re.compile(r"sdf-([0-9a-f]{16})/(?:plan/([0-9a-f]{32})|s(\d+)/t(\d+)\.(\d+)\.a(\d+)(?:\.(index|extents))?)")
+NAME = re.compile(r"sdf-([0-9a-f]{16})/(?:plan/([0-9a-f]{32})|s(\d+)/t(\d+)\.(\d+)\.a(\d+)(?:\.(index|pieces))?|b(\d+))")
 LIMIT_NONE = (1 << 64) - 1
 
 
@@ -15,6 +15,14 @@ def unsealed(doc, data):
     seal = decode_all(doc, data[-8:], "Names in the store")
     need(seal["crc"] == crc32c(data[:-8]), "a sealed object's checksum")
     return data[:-8]
+
+
+def leaves_of(branch):
+    """The shuffle inputs of a branch, depth first."""
+    source = branch["input"]
+    if source["kind"] == "shuffle":
+        return [source]
+    return [leaf for inner in source.get("sources", []) for leaf in leaves_of(inner)]
 
 
 class Attempt:
@@ -35,10 +43,22 @@ class Attempt:
         self.plan = dump.plan(q)
         self.stage = next(s for s in self.plan["stages"] if s["id"] == q["stage"])
         need(q["task"] < self.stage["tasks"], "task", q["task"])
+        self.pieces, self.sides = q["pieces"], q["sides"]
+        if q["pieces_name"]:
+            need(not self.pieces and not self.sides, "pieces both here and there")
+            listed = decode_all(doc, unsealed(doc, read("pieces")), "List of pieces")
+            self.pieces, self.sides = listed["pieces"], listed["sides"]
         self.name = f"sdf-{q['context']:016x}/s{q['stage']}/t{q['task']}.{q['leg']}.a{number}"
 
     def output(self):
         return self.stage["output"]["kind"]
+
+    def ops(self):
+        return self.stage["branches"][0]["ops"]
+
+    def reads_files(self):
+        """Has it a piece with something of a file in it?"""
+        return any(p["split"] and p["split"]["path"] and p["split"]["length"] for p in self.pieces)
 
 
 class Dump:
@@ -65,7 +85,7 @@ class Dump:
         for name, data in self.files.items():
             parts = NAME.fullmatch(name)
             need(parts, "docs/formats.md has no name like", name)
-            if parts.group(2) or parts.group(7):
+            if parts.group(2) or parts.group(7) or parts.group(8):
                 continue
             o = self.objects[name] = Object(self.doc, data)
             ids = tuple(o.header[x] for x in ("context", "stage", "task", "leg", "attempt"))
@@ -88,11 +108,17 @@ class Dump:
         r, kind = a.reply, a.output()
         if r["failure"]:
             rest = [x for x in ("fingerprint", "records", "object_bytes", "file_bytes", "cut", "index", "index_name",
-                                "result", "samples", "file_temp", "file_final", "probe") if r[x]]
+                                "result", "samples", "file_temp", "file_final", "errors_temp", "errors_final",
+                                "errors_bytes", "errors_records", "accumulators", "probe") if r[x]]
             need(r["error"] and not rest, "a failed reply has", rest)
             return
         need(bool(r["index"] or r["index_name"]) == (kind == "shuffle"), "an index for output", kind)
-        need(bool(r["file_temp"]) == bool(r["file_final"]) == (kind == "file"), "file names for output", kind)
+        need(bool(r["file_temp"]) == (kind == "file"), "file names for output", kind)
+        need(bool(r["file_final"]) == (kind == "file" and not a.stage["output"]["single"]), "file_final", r["file_final"])
+        need(bool(r["errors_temp"]) == bool(r["errors_final"]) == bool(r["errors_bytes"]) == bool(r["errors_records"]),
+             "diverted records")
+        names = [x["name"] for x in r["accumulators"]]
+        need(names == sorted(set(names)), "accumulators are not by name", names)
         need(bool(r["samples"]) == bool(a.stage["output"].get("sample")), "samples of", a.key)
         if r["cut"]:
             need(len(r["cut"]) == 8 and a.stage["resumable"], "a cut")
@@ -145,26 +171,42 @@ class Dump:
         return [(0, 0, 0, o.index)]
 
     def _check_input(self, a):
-        """The extents that a task reads, which must be what its producers wrote; or its split."""
-        q, source = a.request, a.stage["input"]
-        if source["kind"] != "shuffle":
-            need(not q["extents"] and not q["extents_name"], "a split is expected")
-            need(q["file_size"] == os.path.getsize(q["path"]) >= q["offset"] + q["length"], "a split of", q["path"])
-            need(q["file_mtime_ns"] == os.stat(q["path"]).st_mtime_ns, "the file's time")
-            return []
-        need(not q["path"], "a split, and a shuffle to read")
-        extents = q["extents"]
-        if q["extents_name"]:
-            need(q["extents_name"].decode() == a.name + ".extents" and not extents, "name of a list", q["extents_name"])
-            with open(os.path.join(self.folder, "wire", f"{q['attempt']}.extents"), "rb") as f:
-                listed = decode_all(self.doc, unsealed(self.doc, f.read()), "List of extents")
-            extents = listed["extents"]
+        """The extents that a task reads, which must be what its producers wrote; and its splits. Returns all extents."""
+        q, read = a.request, []
+        if q["pieces_name"]:
+            need(q["pieces_name"].decode() == a.name + ".pieces", "name of a list", q["pieces_name"])
+        need(a.pieces, "a task without pieces")
+        for piece in a.pieces:
+            branch = a.stage["branches"][piece["branch"]]
+            inputs = leaves_of(branch)
+            need(len(inputs) == len(piece["leaves"]), "leaves of a piece", piece)
+            for source, leaf in zip(inputs, piece["leaves"]):
+                need(source["source"] == leaf["stage"], "the stage of a leaf", leaf)
+                read += self._check_leaf(a, leaf, piece["partition"])
+            kind, split = branch["input"]["kind"], piece["split"]
+            need(bool(split) == (kind in ("files", "range")), "a split for an input of", kind)
+            if kind == "files":
+                self._check_split(split)
+        need(len(a.sides) == len(a.stage["sides"]), "sides of", a.key)
+        for side, leaf in zip(a.stage["sides"], a.sides):
+            need(side["source"] == leaf["stage"], "the stage of a side", leaf)
+            read += self._check_leaf(a, leaf, 0)
+        return read
+
+    @staticmethod
+    def _check_split(split):
+        path = split["path"]
+        need(split["file_size"] == os.path.getsize(path) >= split["offset"] + split["length"], "a split of", path)
+        need(split["file_mtime_ns"] == os.stat(path).st_mtime_ns, "the file's time")
+        need(not split["codec"], "a codec of", path)
+
+    def _check_leaf(self, a, leaf, partition):
         expected = [{"task": task, "leg": leg, "attempt": attempt, **{n: v for n, v in x.items() if n in (
             "offset", "stored", "raw", "records", "max_raw")}}
-            for task, leg, attempt, index in self._index(source["source"]) for x in index["extents"]
-            if x["partition"] == q["task"]]
-        need(extents == expected, "extents of", a.key, extents, "expected", expected)
-        return extents
+            for task, leg, attempt, index in self._index(leaf["stage"]) for x in index["extents"]
+            if x["partition"] == partition]
+        need(leaf["extents"] == expected, "extents of", a.key, leaf["extents"], "expected", expected)
+        return expected
 
     def _check_counters(self, a):
         """Counters against what else is known of the attempt."""
@@ -186,8 +228,8 @@ class Dump:
         if a.request["limit"] == LIMIT_NONE:
             need(c["shuffle_records_in"] == sum(x["records"] for x in a.inputs), "shuffle_records_in", c)
             need(c["shuffle_bytes_in"] == sum(x["stored"] for x in a.inputs), "shuffle_bytes_in", c)
-        need(bool(c["records_in"]) == bool(c["bytes_read"]) == bool(a.request["path"]), "what was read from files", c)
-        need(bool(c["store_reads"]) == bool(a.inputs), "store_reads", c)
+        need(bool(c["records_in"]) == bool(c["bytes_read"]) == a.reads_files(), "what was read from files", c)
+        need(bool(c["store_reads"]) >= bool(a.inputs), "store_reads", c)
         need((c["store_writes"] > 0) == bool(r["object_bytes"]) or c["spills"], "store_writes", c)
 
     def stages(self, label):

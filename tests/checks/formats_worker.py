@@ -14,8 +14,10 @@ APPLICATION = "1.2.3: longer than a program id needs to be, so that its text is 
 FUNCTIONS = """batches 0 - - - - batch
 even 0 - i64 - - filter
 keep 3 - - - - map
+keyed 0 - i64 i64 - map
 later 0 - - - - reduce
 not_seven 0 - i64 - - map
+shared 0 - - - bytes map
 values_of 0 - - - i64 group
 """
 
@@ -84,7 +86,7 @@ def check_hello(worker, scratch):
     need(hello["pid"] == worker.process.pid, "the worker's pid")
     worker.send("DESCRIBE")
     text = worker.receive("DESCRIPTION")["text"]
-    need(text.decode() == f'# plan 1, wire 1, application "{APPLICATION}"\n' + FUNCTIONS, "the description is", text)
+    need(text.decode() == f'# plan 2, wire 2, application "{APPLICATION}"\n' + FUNCTIONS, "the description is", text)
     need(xxh3_128_hex(text) == hello["program_id"].decode(), "the program id")
     worker.send("WELCOME", pid=os.getpid(), memory=8 << 20, scratch_dir=os.fsencode(scratch))
     return hello["program_id"]
@@ -94,9 +96,10 @@ def counting_plan(program, source):
     """The words of an input counted, nothing kept."""
     types = {"key_type": "bytes", "value_type": "i64"}
     call = {"function": "sdf.words", "version": 1, "label": ""}
-    stage = {"id": 7, "label": "", "tasks": 1, "input": source, "ops": [{"kind": "batch", "call": call, **types}],
-             "output": {"kind": "count", "label": "", **types}, "sampled_by": 0, "resumable": False}
-    return {"version": 1, "program": program.decode(), "compression": "none", "stages": [stage]}
+    op = {"kind": "batch", "call": call, **types, "errors": "fail"}
+    stage = {"id": 7, "label": "", "tasks": 1, "branches": [{"input": source, "ops": [op]}], "sides": [],
+             "output": {"kind": "count", "label": "", **types}, "bound_by": 0, "resumable": False}
+    return {"version": 2, "program": program.decode(), "compression": "none", "stages": [stage], "broadcasts": []}
 
 
 def with_plan(plan):
@@ -115,22 +118,25 @@ def check_worker(doc, folder, lines):
     probe = worker.run(1, kind=2, attempt=9, probe_bytes=3, probe_echo=b"echo")
     need(outcome(probe, "kind", "attempt", "probe") == (0, 0, 2, 9, b"echo\0\0\0"), "a probe", probe)
     types = {"label": "", "key_type": "null", "value_type": "bytes"}
-    plan = counting_plan(program, {"kind": "text", **types, "max_line": 0})
+    plan = counting_plan(program, {"kind": "files", **types, "format": {"kind": "text", "max_record": 0},
+                                   "errors": "fail"})
+    split = {"path": os.fsencode(os.path.join(folder, "lines.txt")), "length": len(lines), "file_size": len(lines)}
     request = {"kind": 1, "context": 5, "stage": 7, "attempt": 1, "limit": (1 << 64) - 1, "program_id": program,
                "store_uri": b"file:" + os.fsencode(os.path.join(folder, "other")), **with_plan(plan),
-               "path": os.fsencode(os.path.join(folder, "lines.txt")), "length": len(lines), "file_size": len(lines)}
+               "pieces": [{"has_split": 1, "split": split}]}
     reply = worker.run(2, **request)
     need(outcome(reply, "records") == (0, 0, len(lines.split())), "words counted for this driver", reply)
-    reply = worker.run(3, **{**request, **with_plan({**plan, "version": 2})})
+    reply = worker.run(3, **{**request, **with_plan({**plan, "version": 3})})
     need(outcome(reply, "attempt") == (8, -11, 1), "a newer plan", reply)
-    reply = worker.run(4, **{**request, "version": 2})
+    reply = worker.run(4, **{**request, "version": 3})
     need(outcome(reply, "attempt") == (8, -11, 0), "a newer request", reply)
     reply = worker.run(5, **{**request, "program_id": b"0" * 32})
     need(outcome(reply) == (8, -19), "another program's request", reply)
     plan = counting_plan(program, {"kind": "shuffle", **types, "source": 6, "read": "concat", "descending": False,
                                    "stored_key_type": "null", "stored_value_type": "bytes"})
     missing = {"task": 31, "leg": 2, "attempt": 77, "offset": 48, "stored": 40, "raw": 16, "records": 1, "max_raw": 16}
-    reply = worker.run(6, **{**request, **with_plan(plan), "path": b"", "extents": [missing]})
+    leaf = {"stage": 6, "extents": [missing]}
+    reply = worker.run(6, **{**request, **with_plan(plan), "pieces": [{"leaves": [leaf]}]})
     need(outcome(reply, "bad_stage", "bad_task", "bad_leg", "bad_attempt") == (7, -3, 6, 31, 2, 77),
          "an object that is not there", reply)
     worker.end()

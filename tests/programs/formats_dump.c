@@ -1,10 +1,10 @@
 /* Jobs whose input tests/checks/check_formats.py knows, with everything that goes over the wire kept:
  *     formats_dump FOLDER
- *         reads lines.txt and records.bin (10 bytes of key, 6 of value)
+ *         reads lines.txt, rows.csv and records.bin (10 bytes of key, 6 of value)
  *     formats_dump FOLDER NAME:KEY_TYPE:VALUE_TYPE ...
  *         reads sets of records, files of that name: u32 length and bytes of key and value in turn
- * FOLDER/wire gets request and reply of each attempt, N.request and N.reply, N.extents where the request's list of
- * extents lies in the store, and plans that lie there, by their hash. FOLDER/store is the store; settings come from
+ * FOLDER/wire gets request and reply of each attempt, N.request and N.reply, N.pieces where the request's list of
+ * pieces lies in the store, and plans that lie there, by their hash. FOLDER/store is the store; settings come from
  * the environment.
  * Prints "ready" when all jobs are done and keeps their data until its standard input ends.
  *
@@ -21,7 +21,7 @@
 #include <sdf/sys/transport.h>
 
 #define PATH_BYTES 1024
-#define MAX_REQUEST 4600 /* so small that a long list of extents has to go through the store */
+#define MAX_REQUEST 4600 /* so small that a long list of pieces has to go through the store */
 #define LONG_ARG 5000    /* so long that its plan has to */
 #define NUMBERS 1000
 #define MANY 400         /* tasks */
@@ -109,7 +109,7 @@ static int dump_submit(void *self, uint64_t id, const sdf_slice *request, int64_
     return SDF_OK;
 }
 
-/* Keeps an object of the store that goes before the jobs end: under what its name has last, or ID.extents. */
+/* Keeps an object of the store that goes before the jobs end: under what its name has last, or ID.pieces. */
 static void keep_files(const dump *d, const char *pattern, const char *as)
 {
     char name[PATH_BYTES + 64];
@@ -125,12 +125,12 @@ static void keep_files(const dump *d, const char *pattern, const char *as)
     globfree(&found);
 }
 
-/* The list of extents of an attempt goes when it ends, a plan with the last of its stages. */
+/* The list of pieces of an attempt goes when it ends, a plan with the last of its stages. */
 static void keep_all(const dump *d)
 {
     char pattern[64], as[64];
-    snprintf(pattern, sizeof pattern, "*/*/*.a%llu.extents", (unsigned long long)d->id);
-    snprintf(as, sizeof as, "%llu.extents", (unsigned long long)d->id);
+    snprintf(pattern, sizeof pattern, "*/*/*.a%llu.pieces", (unsigned long long)d->id);
+    snprintf(as, sizeof as, "%llu.pieces", (unsigned long long)d->id);
     keep_files(d, pattern, as);
     keep_files(d, "sdf-*/plan/*", NULL);
 }
@@ -223,6 +223,31 @@ static int values_of(const sdf_slice *key, sdf_values *values, sdf_out *out, voi
 static int not_seven(const sdf_record *in, sdf_out *out, void *state)
 {
     return sdf_slice_i64(&in->value) == 7 ? sdf_fail(out, "7 is not wanted here") : keep(in, out, state);
+}
+
+/* A tenth of them to a key. */
+static int keyed(const sdf_record *in, sdf_out *out, void *state)
+{
+    int64_t n = sdf_slice_i64(&in->value), key = n % 10;
+    sdf_slice slice = {&key, sizeof key};
+    return sdf_emit_i64(out, &slice, n);
+}
+
+static int shared_open(const sdf_task *task, const sdf_slice *arg, void **state, sdf_error **err)
+{
+    sdf_slice bytes;
+    int rc = sdf_task_broadcast(task, "greeting", &bytes, err);
+    *state = rc ? NULL : calloc(1, sizeof(sdf_slice));
+    if (*state)
+        *(sdf_slice *)*state = bytes;
+    return rc;
+}
+
+/* The broadcast value in place of each, counted. */
+static int shared(const sdf_record *in, sdf_out *out, void *state)
+{
+    int rc = sdf_accumulate(out, "shared", 2);
+    return rc ? rc : sdf_emit(out, &in->key, state);
 }
 
 /* ---- jobs ---- */
@@ -350,6 +375,44 @@ static void other_jobs(jobs *j)
         die("a job did not fail");
 }
 
+/* Collections brought together: joins both ways, a union, an index behind it. */
+static void joining_jobs(jobs *j)
+{
+    sdf_join_options options;
+    sdf_join_options_init(&options);
+    options.partitions = 3;
+    options.how = SDF_JOIN_LEFT;
+    options.strategy = SDF_JOIN_PARTITIONED;
+    sdf_rdd *left = sdf_map(numbers(j, 2), "keyed", NULL, 0);
+    sdf_rdd *right = sdf_filter(sdf_map(sdf_range(j->context, 0, 40, 2, 3), "keyed", NULL, 0), "even", NULL, 0);
+    collect(j, sdf_rdd_set_name(sdf_join(left, right, &options), "joined"));
+    options.how = SDF_JOIN_INNER;
+    options.strategy = SDF_JOIN_BROADCAST_RIGHT;
+    collect(j, sdf_rdd_set_name(sdf_join(left, right, &options), "tabled"));
+    sdf_rdd *both[] = {numbers(j, 2), sdf_range(j->context, -1, -5, -1, 1)};
+    collect(j, sdf_rdd_set_name(sdf_zip_with_index(sdf_union(both, 2)), "indexed"));
+}
+
+/* Rows, some without an end of their quotes; broadcasts and accumulators; outputs of other kinds. */
+static void sharing_jobs(jobs *j)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/rows.csv", j->folder);
+    sdf_rdd *rows = sdf_rdd_on_error(sdf_delimited_file(j->context, path, NULL), SDF_ERRORS_DIVERT);
+    snprintf(path, sizeof path, "%s/rows", j->folder);
+    sdf_save_options options;
+    sdf_save_options_init(&options);
+    options.compression = "gzip";
+    check(j, sdf_save(rows, path, &options, &j->err));
+    check(j, sdf_broadcast(j->context, "greeting", "hello", 5, &j->err));
+    sdf_save_options_init(&options);
+    options.format = "json";
+    options.columns = "text";
+    options.single = 1;
+    snprintf(path, sizeof path, "%s/greetings.json", j->folder);
+    check(j, sdf_save(sdf_map(numbers(j, 2), "shared", NULL, 0), path, &options, &j->err));
+}
+
 static sdf_context *open_context(const char *folder, sdf_error **err)
 {
     char transport[PATH_BYTES + 8], store[PATH_BYTES + 16];
@@ -366,6 +429,8 @@ int main(int argc, char **argv)
     SDF_REGISTER(even, .filter = even, .in_value = SDF_I64);
     SDF_REGISTER(batches, .batch = batches);
     SDF_REGISTER(later, .reduce = later);
+    SDF_REGISTER(keyed, .map = keyed, .in_value = SDF_I64, .out_key = SDF_I64);
+    SDF_REGISTER(shared, .map = shared, .out_value = SDF_BYTES, .open = shared_open, .close = free);
     SDF_REGISTER(values_of, .group = values_of, .out_value = SDF_I64);
     SDF_REGISTER(not_seven, .map = not_seven, .in_value = SDF_I64);
     if (sdf_transport_register("dump", &dump_ops, dump_open, NULL, &j.err))
@@ -384,6 +449,8 @@ int main(int argc, char **argv)
         text_jobs(&j);
         binary_jobs(&j);
         other_jobs(&j);
+        joining_jobs(&j);
+        sharing_jobs(&j);
     }
     printf("ready\n");
     fflush(stdout);
