@@ -79,7 +79,7 @@ SDF_API void sdf_progress_free(sdf_progress *progress);
 
 /* Totals over all jobs of the context so far: "jobs", "stages", "tasks", "attempts",
  * "failed_attempts", "records_read", "bytes_read", "records_written", "bytes_written",
- * "records_shuffled", "bytes_shuffled", "bytes_spilled", "peak_memory" (largest task,
+ * "records_shuffled", "bytes_shuffled", "record_errors", "bytes_spilled", "peak_memory" (largest task,
  * accounted bytes), "peak_rss" (largest worker process, bytes), "elapsed_ms".
  * Returns SDF_OK or SDF_E_NOT_FOUND. docs/metrics.md lists all. */
 SDF_API int sdf_context_metric(sdf_context *context, const char *name, uint64_t *value);

@@ -32,6 +32,9 @@ typedef int (*sdf_batch_fn)(const sdf_batch *in, sdf_out *out, void *state);
 /* map_groups: one key and the stream of its values, in producer order. The function
  * may stop before the end. `key` lives until it returns. */
 typedef int (*sdf_group_fn)(const sdf_slice *key, sdf_values *values, sdf_out *out, void *state);
+/* map_cogroups: one key and a stream of values for each collection (empty where it has none), independent of each
+ * other; the rest as for map_groups. Since: 0.2 */
+typedef int (*sdf_cogroup_fn)(const sdf_slice *key, sdf_values *const *values, size_t count, sdf_out *out, void *state);
 /* reduce_by_key: two values to one of the same type (emit it once, with a NULL key).
  * Must be associative; values arrive in producer order. */
 typedef int (*sdf_reduce_fn)(const sdf_slice *a, const sdf_slice *b, sdf_out *out, void *state);
@@ -69,7 +72,7 @@ typedef struct sdf_aggregator {
 } sdf_aggregator;
 
 /* A function and what it takes and gives. Exactly one of map, filter, batch, group,
- * reduce, aggregator is set. Types NULL: `in_*` anything, `out_*` as it came in
+ * cogroup, reduce, aggregator is set. Types NULL: `in_*` anything, `out_*` as it came in
  * (for group, out_key NULL is the key's type; for reduce both ways the value's type). */
 typedef struct sdf_function {
     size_t struct_size;
@@ -87,6 +90,7 @@ typedef struct sdf_function {
     const sdf_aggregator *aggregator; /* copied; its `user` is the state made by open */
     sdf_open_fn open;
     sdf_close_fn close;
+    sdf_cogroup_fn cogroup; /* since 0.2. in_value: of every collection (NULL: anything); key and out as for group */
 } sdf_function;
 
 /* Zeroes and sizes. */

@@ -1,15 +1,17 @@
-/* Collections (handles), transformations, actions, jobs and results.
+/* Collections (handles) and transformations. Sources and sinks: sdf/io.h; actions and jobs: sdf/action.h.
  *
  * A transformation never fails on the spot: a handle that went wrong carries its error
  * and the action reports it, naming the operator. A NULL handle in gives NULL out, and
  * an action on NULL is SDF_E_INVALID. The context owns all handles. Strings, arguments and
  * options are copied.
- * Errors of actions: SDF_E_INVALID and SDF_E_TYPE before anything runs; SDF_E_BUSY inside an event
- * callback; else what the job failed with, of any code. Threads: as sdf_context_open says. */
+ *
+ * The element of a record: its value where the key is null, its key where the value is null, else the tuple(K,V) of
+ * both. Threads: as sdf_context_open says. Since: 0.1, and 0.2 where it says so. */
 #ifndef SDF_RDD_H
 #define SDF_RDD_H
 
 #include <sdf/context.h>
+#include <sdf/expr.h>
 #include <sdf/function.h>
 
 #ifdef __cplusplus
@@ -28,48 +30,70 @@ SDF_API const sdf_error *sdf_rdd_error(const sdf_rdd *rdd);
 /* A name for events, errors and explain. Returns rdd. */
 SDF_API sdf_rdd *sdf_rdd_set_name(sdf_rdd *rdd, const char *name);
 
-/* ---- sources ---- */
+/* What becomes of a record that a source or operator can't make sense of: a field that is no number, a row with an
+ * unclosed quote, or a map, flat_map or filter function that returns sdf_fail. Such records are always counted: metric
+ * "record_errors", and accumulator "sdf.errors.OPERATOR". Diverted ones are written as JSON lines (source, offset,
+ * operator, reason, record) to the folder "_errors" in the output of the job, so only a save can run them. */
+typedef enum sdf_errors { SDF_ERRORS_FAIL = 0, SDF_ERRORS_SKIP = 1, SDF_ERRORS_DIVERT = 2 } sdf_errors;
+/* Sets the policy of the source or operator that made this handle (default: fail), before anything is made from it or
+ * run. What has no such records (a sort, a batch function) carries an error then. Returns rdd. Since: 0.2 */
+SDF_API sdf_rdd *sdf_rdd_on_error(sdf_rdd *rdd, int errors);
 
-/* `count` records from memory, copied now; partition i gets records [i*count/partitions, (i+1)*count/partitions).
- * Column NULL: type must be "null". Types NULL: "bytes" ("null" where the column is NULL). partitions 0: default. */
-SDF_API sdf_rdd *sdf_parallelize(sdf_context *context, const char *key_type, const char *value_type,
-                                 const sdf_column *keys, const sdf_column *values, uint64_t count,
-                                 uint32_t partitions);
-
-typedef struct sdf_text_options {
-    size_t struct_size;
-    uint64_t split_bytes; /* 0: the setting "split_bytes" */
-    uint64_t max_line;    /* bytes; 0: as much as a task's memory holds */
-} sdf_text_options;
-SDF_API void sdf_text_options_init(sdf_text_options *options);
-/* Lines of the files that `uris` names (one, or several separated by '\n'): paths or file: URIs, globs
- * (* ? [ ]), folders (their files, not recursive; names starting with '.' or '_' are left out). Key null,
- * value bytes without its "\n" or "\r\n". Order: by name, then position. options NULL: defaults. */
-SDF_API sdf_rdd *sdf_text_file(sdf_context *context, const char *uris, const sdf_text_options *options);
-
-typedef struct sdf_binary_options {
-    size_t struct_size;
-    uint64_t split_bytes;  /* 0: the setting; rounded down to whole records */
-    uint32_t record_bytes; /* mandatory */
-    uint32_t key_bytes;    /* the first so many bytes are the key, the rest the value; 0: key null */
-} sdf_binary_options;
-SDF_API void sdf_binary_options_init(sdf_binary_options *options);
-/* Fixed-length records of binary files, named as for sdf_text_file. A file that is no
- * whole number of records is SDF_E_CORRUPT. */
-SDF_API sdf_rdd *sdf_binary_file(sdf_context *context, const char *uris, const sdf_binary_options *options);
-
-/* ---- transformations; `arg` is copied and given to the function's open ---- */
+/* ---- one record at a time; `arg` is copied and given to the function's open ---- */
 
 SDF_API sdf_rdd *sdf_map(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
 SDF_API sdf_rdd *sdf_flat_map(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
 SDF_API sdf_rdd *sdf_filter(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
 SDF_API sdf_rdd *sdf_map_batches(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
+/* The key stays, whatever the function emits as key; so does the partitioning. Since: 0.2 */
+SDF_API sdf_rdd *sdf_map_values(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
+SDF_API sdf_rdd *sdf_flat_map_values(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
+/* Key: the key that a map function emits (its value is not looked at); value: the element. Since: 0.2 */
+SDF_API sdf_rdd *sdf_key_by(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
+/* (null, key) and (null, value) of each record. Since: 0.2 */
+SDF_API sdf_rdd *sdf_only_keys(sdf_rdd *rdd);
+SDF_API sdf_rdd *sdf_only_values(sdf_rdd *rdd);
 
-/* Partitions 0: default. The combiner always runs on the map side.
+/* The same by expressions (sdf/expr.h), without a function of the host. Expressions are borrowed; NULL or one that
+ * carries an error makes a handle that carries one. Since: 0.2 */
+SDF_API sdf_rdd *sdf_filter_expr(sdf_rdd *rdd, const sdf_expr *condition);
+/* NULL key: null; NULL value: null. A result of null is a record error. */
+SDF_API sdf_rdd *sdf_map_expr(sdf_rdd *rdd, const sdf_expr *key, const sdf_expr *value);
+/* The same from text: sdf_where(rdd, "f64($tip_amount) > 10"), sdf_select(rdd, "$id1", "i64($v1)"). */
+SDF_API sdf_rdd *sdf_where(sdf_rdd *rdd, const char *condition);
+SDF_API sdf_rdd *sdf_select(sdf_rdd *rdd, const char *key, const char *value);
+
+/* About `fraction` of the records: each is taken with that chance (0 .. 1), or, with replacement, a Poisson number of
+ * times (0 .. 1000). The same seed over the same partitions takes the same. Since: 0.2 */
+SDF_API sdf_rdd *sdf_sample(sdf_rdd *rdd, double fraction, uint64_t seed, int with_replacement);
+
+/* ---- partitions ---- */
+
+/* Records of all, one after another: the partitions of the first, then of the second ... Types must be equal. Wherever
+ * several handles are taken they must be of one context; none, or NULL among them, gives NULL. Since: 0.2 */
+SDF_API sdf_rdd *sdf_union(sdf_rdd *const *rdds, size_t count);
+/* Evenly over `partitions` (0: default), through a shuffle. Order is not kept. Since: 0.2 */
+SDF_API sdf_rdd *sdf_repartition(sdf_rdd *rdd, uint32_t partitions);
+/* At most `partitions` (> 0), by reading several where there was one; order is kept, nothing is shuffled. Since: 0.2 */
+SDF_API sdf_rdd *sdf_coalesce(sdf_rdd *rdd, uint32_t partitions);
+/* By the frozen hash of sdf/key.h. partitions 0: default; what is partitioned so already stays as it is. */
+SDF_API sdf_rdd *sdf_partition_by(sdf_rdd *rdd, uint32_t partitions);
+/* Key: the element; value (i64): its number in the order of partitions, from 0. Needs a stage of its own before it.
+ * Since: 0.2 */
+SDF_API sdf_rdd *sdf_zip_with_index(sdf_rdd *rdd);
+/* The records are computed once, when first wanted, and kept in the store for later jobs, until sdf_unpersist or the
+ * last handle goes. (What a shuffle has written is kept anyway.) Returns rdd. Since: 0.2 */
+SDF_API sdf_rdd *sdf_persist(sdf_rdd *rdd);
+SDF_API sdf_rdd *sdf_unpersist(sdf_rdd *rdd);
+
+/* ---- by key; partitions 0: those of the parent if it is partitioned by key already, else the default. What is
+ *      partitioned by key in as many partitions already is not shuffled again ---- */
+
+/* The combiner always runs on the map side.
  * `function` of reduce_by_key: a reduce function or an aggregator whose result has the value's type:
- * "sdf.sum", "sdf.min", "sdf.max" (i64, f64; min and max also bytes). */
+ * "sdf.sum" (i64, f64), "sdf.min", "sdf.max" (all but null), "sdf.first", "sdf.last" (all). */
 SDF_API sdf_rdd *sdf_reduce_by_key(sdf_rdd *rdd, const char *function, uint32_t partitions);
-/* `function` also "sdf.count" (any -> i64), "sdf.list" (any -> tuple of the values). */
+/* `function` also any aggregator of docs/aggregators.md ("sdf.count", "sdf.mean", "sdf.quantiles" ...). */
 SDF_API sdf_rdd *sdf_aggregate_by_key(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size,
                                       uint32_t partitions);
 /* Calls a group function for each key, values streamed; keys come in their order within a partition. */
@@ -77,6 +101,36 @@ SDF_API sdf_rdd *sdf_map_groups(sdf_rdd *rdd, const char *function, const void *
                                 uint32_t partitions);
 /* One record per key; its value is the tuple of all values (type "any"). Fails where one list passes the memory. */
 SDF_API sdf_rdd *sdf_group_by_key(sdf_rdd *rdd, uint32_t partitions);
+/* Each element once: (element as it was). Since: 0.2 */
+SDF_API sdf_rdd *sdf_distinct(sdf_rdd *rdd, uint32_t partitions);
+/* The elements that both have, each once. Since: 0.2 */
+SDF_API sdf_rdd *sdf_intersection(sdf_rdd *left, sdf_rdd *right, uint32_t partitions);
+/* The records whose key `other` does not have. Key types must be equal. Since: 0.2 */
+SDF_API sdf_rdd *sdf_subtract_by_key(sdf_rdd *rdd, sdf_rdd *other, uint32_t partitions);
+/* One record per key that any of them has; value: a tuple with the tuple of each one's values (type "any"). Fails where
+ * the lists of one key pass the memory. Since: 0.2 */
+SDF_API sdf_rdd *sdf_cogroup(sdf_rdd *const *rdds, size_t count, uint32_t partitions);
+/* Calls a cogroup function for each key that any of them has, values streamed. Since: 0.2 */
+SDF_API sdf_rdd *sdf_map_cogroups(sdf_rdd *const *rdds, size_t count, const char *function, const void *arg,
+                                  size_t arg_size, uint32_t partitions);
+
+typedef enum sdf_join_how { SDF_JOIN_INNER = 0, SDF_JOIN_LEFT = 1, SDF_JOIN_RIGHT = 2, SDF_JOIN_FULL = 3 } sdf_join_how;
+typedef enum sdf_join_strategy {
+    SDF_JOIN_AUTO = 0,            /* a table where a side is known to be within the setting "broadcast_bytes" */
+    SDF_JOIN_PARTITIONED = 1,
+    SDF_JOIN_BROADCAST_LEFT = 2,  /* every task holds the left side in memory: inner and right joins */
+    SDF_JOIN_BROADCAST_RIGHT = 3  /* the right side: inner and left joins */
+} sdf_join_strategy;
+typedef struct sdf_join_options {
+    size_t struct_size;
+    uint32_t how;        /* an sdf_join_how */
+    uint32_t strategy;   /* an sdf_join_strategy */
+    uint32_t partitions; /* of a partitioned join */
+} sdf_join_options;
+SDF_API void sdf_join_options_init(sdf_join_options *options);
+/* A record for each pair of values of a key: value tuple(L,R); a side that may be missing is optional (null then).
+ * Groups of any size: what does not fit the memory goes to scratch. Since: 0.2 */
+SDF_API sdf_rdd *sdf_join(sdf_rdd *left, sdf_rdd *right, const sdf_join_options *options);
 
 typedef struct sdf_sort_options {
     size_t struct_size;
@@ -86,64 +140,11 @@ typedef struct sdf_sort_options {
 SDF_API void sdf_sort_options_init(sdf_sort_options *options);
 /* Global order by key: partition i before i+1, sorted within; stable by key, producer, position. */
 SDF_API sdf_rdd *sdf_sort_by_key(sdf_rdd *rdd, const sdf_sort_options *options);
-/* By the frozen hash of sdf/key.h. */
-SDF_API sdf_rdd *sdf_partition_by(sdf_rdd *rdd, uint32_t partitions);
-
-/* ---- results ---- */
-
-/* Records that came back, partition by partition; read once, in order. What does not
- * fit the memory budget stays in the store until it is read. */
-typedef struct sdf_result sdf_result;
-/* The next batch (SDF_OK), SDF_END, or an error. *batch lives until the next call. */
-SDF_API int sdf_result_next(sdf_result *result, const sdf_batch **batch, sdf_error **err);
-SDF_API const char *sdf_result_key_type(const sdf_result *result);
-SDF_API const char *sdf_result_value_type(const sdf_result *result);
-/* Frees the result and its data; cancels a job that still produces it. NULL is fine. */
-SDF_API void sdf_result_free(sdf_result *result);
-
-/* ---- actions: block until done; return SDF_OK or an error ---- */
-
-SDF_API int sdf_collect(sdf_rdd *rdd, sdf_result **result, sdf_error **err);
-/* Like collect, but hands out partitions, in order, as soon as they are done. */
-SDF_API int sdf_iterate(sdf_rdd *rdd, sdf_result **result, sdf_error **err);
-SDF_API int sdf_count(sdf_rdd *rdd, uint64_t *count, sdf_error **err);
-/* The first n records in partition order; runs no more partitions than it needs. */
-SDF_API int sdf_take(sdf_rdd *rdd, uint64_t n, sdf_result **result, sdf_error **err);
-/* Runs a map function on the workers for its effects; what it emits is dropped. */
-SDF_API int sdf_foreach(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size, sdf_error **err);
-/* A folder that does not exist yet: part-NNNNN files, and _SUCCESS with the manifest, last.
- * Text: key TAB value (a null side and its tab are left out). Binary: key bytes, then value bytes. */
-SDF_API int sdf_save_as_text_file(sdf_rdd *rdd, const char *uri, sdf_error **err);
-SDF_API int sdf_save_as_binary_file(sdf_rdd *rdd, const char *uri, sdf_error **err);
-
-/* ---- jobs: the same actions without blocking ---- */
-
-typedef struct sdf_job sdf_job;
-SDF_API sdf_job *sdf_submit_collect(sdf_rdd *rdd, sdf_error **err);
-SDF_API sdf_job *sdf_submit_count(sdf_rdd *rdd, sdf_error **err);
-SDF_API sdf_job *sdf_submit_foreach(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size,
-                                    sdf_error **err);
-SDF_API sdf_job *sdf_submit_save_as_text_file(sdf_rdd *rdd, const char *uri, sdf_error **err);
-SDF_API sdf_job *sdf_submit_save_as_binary_file(sdf_rdd *rdd, const char *uri, sdf_error **err);
-
-/* Waits at most timeout_ms (-1: for ever). SDF_OK: the job is done; SDF_E_TIMEOUT: it
- * still runs (err untouched); else the error it failed with. Delivers events. */
-SDF_API int sdf_job_wait(sdf_job *job, int64_t timeout_ms, sdf_error **err);
-/* sdf_job_wait with timeout 0. */
-SDF_API int sdf_job_poll(sdf_job *job, sdf_error **err);
-/* A descriptor that is readable while events wait or the job is done, for poll(2).
- * Ownership: the job's. */
-SDF_API int sdf_job_fd(sdf_job *job);
-/* Asks for the end; the job then finishes with SDF_E_CANCELLED unless it was done.
- * Threads: any, also while another one waits for the job. */
-SDF_API void sdf_job_cancel(sdf_job *job);
-/* After SDF_OK: the count, or the records (ownership passes to the caller, once). */
-SDF_API int sdf_job_count(sdf_job *job, uint64_t *count, sdf_error **err);
-SDF_API int sdf_job_result(sdf_job *job, sdf_result **result, sdf_error **err);
-/* A metric of this job; names as for sdf_context_metric. */
-SDF_API int sdf_job_metric(sdf_job *job, const char *name, uint64_t *value);
-/* Cancels if it still runs. NULL is fine. */
-SDF_API void sdf_job_free(sdf_job *job);
+/* The records as they are, in the order of the key that a map function emits for each, or of an expression.
+ * Since: 0.2 */
+SDF_API sdf_rdd *sdf_sort_by(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size,
+                             const sdf_sort_options *options);
+SDF_API sdf_rdd *sdf_sort_by_expr(sdf_rdd *rdd, const sdf_expr *key, const sdf_sort_options *options);
 
 /* ---- explain ---- */
 

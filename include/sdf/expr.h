@@ -1,0 +1,45 @@
+/* Expressions: computing on records without a function of the host, from any language. docs/expressions.md is the
+ * language in full.
+ *
+ *     $name        a field: a column of delimited text, or the path of a JSON field (${odd name}, $user.tags.0)
+ *     key  value   the record's own
+ *     1  2.5  'text'  null
+ *     + - * / %    = != < <= > >=    and or not
+ *     i64(x) f64(x) bytes(x) len(x) substr(x, from, count) contains(x, 'y') starts_with ends_with matches(x, 'regex')
+ *     lower upper trim concat(x, ...) if(c, a, b) coalesce(x, ...) is_null(x) in(x, ...) lookup('broadcast', x)
+ *     tuple(x, ...)  abs floor ceil round min max ...
+ *
+ * Nothing depends on the locale. What can't be evaluated for a record (a field that is no number) is a record error. */
+#ifndef SDF_EXPR_H
+#define SDF_EXPR_H
+
+#include <sdf/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Like a collection, an expression that went wrong carries its error, which what is made of it hands on. Immutable.
+ * Ownership: the caller frees each one; those made from it stay good. NULL: out of memory, and taken as such.
+ * Threads: any. Since: 0.2 */
+typedef struct sdf_expr sdf_expr;
+
+/* From text, with a position in the error if it can't be read. */
+SDF_API sdf_expr *sdf_expr_parse(const char *text);
+SDF_API sdf_expr *sdf_expr_field(const char *name);
+SDF_API sdf_expr *sdf_expr_bytes(const void *data, size_t size);
+SDF_API sdf_expr *sdf_expr_i64(int64_t value);
+SDF_API sdf_expr *sdf_expr_f64(double value);
+SDF_API sdf_expr *sdf_expr_null(void);
+/* A function or operator by name: "+", "and", "substr", "key" (no arguments). */
+SDF_API sdf_expr *sdf_expr_call(const char *name, const sdf_expr *const *args, size_t count);
+/* The error it carries, or NULL. Ownership: the expression's. */
+SDF_API const sdf_error *sdf_expr_error(const sdf_expr *expr);
+/* Its text. Ownership: free with sdf_string_free. NULL: no memory, or it carries an error. */
+SDF_API char *sdf_expr_text(const sdf_expr *expr);
+SDF_API void sdf_expr_free(sdf_expr *expr); /* NULL is fine */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
