@@ -1,5 +1,6 @@
 /* The names of columns of delimited text, when the host did not give them: the header of the first file that has
- * anything in it, or numbers for the fields of its first row. Read when a job is planned, and no more than that row. */
+ * anything in it. Read when a job is planned, and no more than that row. Files without a header have no names; their
+ * columns are "1", "2" ... to expressions. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,17 +90,16 @@ static int first_row(const node *source, buf *row, const char **name, input_file
     return rc;
 }
 
-/* Names joined by '\n': the fields of the header, or their numbers. */
+/* The fields of the header, joined by '\n'. */
 static int join(const plan_format *f, const char *file, const sdf_slice *fields, int64_t count, uint8_t *scratch,
                 buf *names, sdf_error **err)
 {
     for (int64_t i = 0; i < count; i++) {
         sdf_slice name = row_unquote(f, &fields[i], scratch);
-        if (f->header && name.size && memchr(name.data, '\n', name.size))
+        if (name.size && memchr(name.data, '\n', name.size))
             return error_set(err, SDF_E_INVALID, "%s: the name of column %lld has a newline in it", file,
                              (long long)i + 1);
-        if ((i && buf_append(names, "\n", 1)) ||
-            (f->header ? buf_append(names, name.data, name.size) : buf_printf(names, "%lld", (long long)i + 1)))
+        if ((i && buf_append(names, "\n", 1)) || buf_append(names, name.data, name.size))
             return error_no_memory(err);
     }
     return SDF_OK;
@@ -136,6 +136,8 @@ int splits_columns(const node *source, char **columns, sdf_error **err)
         return SDF_OK;
     if (f->columns)
         return (*columns = strdup(f->columns)) ? SDF_OK : error_no_memory(err);
+    if (!f->header)
+        return SDF_OK;
     input_file *files = NULL;
     size_t count = 0;
     const char *name = NULL;

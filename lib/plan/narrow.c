@@ -100,7 +100,7 @@ static int bind(builder *b, const node *n, const node *rows, buf *bound, sdf_err
         if (rc)
             return rc;
         in.format = &source->format;
-        if (!in.columns)
+        if (!in.columns && source->format.header)
             in.columns = ""; /* files without a row: no name stands for anything */
     }
     sdf_error *why = NULL;

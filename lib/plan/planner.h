@@ -88,7 +88,7 @@ int splits_make(const node *source, const planner_config *config, stage_pieces *
                 sdf_error **err);
 /* ---- columns.c ---- */
 /* The column names of a delimited files node, joined by '\n', malloc'd: what the host gave, or the header of the first
- * file that is not empty, or, without a header, "1", "2" ... for the fields of its first row. NULL: it has none. */
+ * file that is not empty. NULL: it has none. */
 int splits_columns(const node *source, char **columns, sdf_error **err);
 
 #endif

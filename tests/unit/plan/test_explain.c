@@ -51,7 +51,7 @@ static void test_graphs(void **state)
            "join#7: in_place, since reduce_by_key#4 sum has every key in its one of 3 partitions already");
     c->data_bytes = 100;
     config.broadcast_bytes = 1000;
-    EXPECT(join, "hold    table of parallelize#5", "looked up in the table of stage 3",
+    EXPECT(join, "hold    table of parallelize#5", "looked up in the table of stage 4",
            "join#7: broadcast_right, since parallelize#5 has about 100 bytes, within broadcast_bytes = 1000");
     config.broadcast_bytes = 0;
     node_set_persist(sum, true, NULL, NULL);

@@ -286,7 +286,7 @@ static void test_columns(void **state)
     check_columns(csv, "one\n", "one");
     check_columns(csv, "", "x\ny\nz");
     csv.header = false;
-    check_columns(csv, "a,b,c,d\n", "1\n2\n3\n4");
+    check_columns(csv, "a,b,c,d\n", NULL);
     csv.columns = "mine\nyours";
     check_columns(csv, "a,b,c,d\n", "mine\nyours");
     check_columns((plan_format){.kind = PLAN_FORMAT_JSON}, "{}\n", NULL);
