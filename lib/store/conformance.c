@@ -2,60 +2,10 @@
  * conformance_naming.c and conformance_threads.c. */
 #include "store/conformance.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <sdf/sys/conformance.h>
-
 #include "base/error.h"
-#include "base/timebase.h"
-
-int suite_fail(suite *s, const char *format, ...)
-{
-    if (s->why[0] != 0)
-        return 1;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(s->why, sizeof s->why, format, args);
-    va_end(args);
-    return 1;
-}
-
-int suite_status(suite *s, const char *what, int got, sdf_error **err, int expected)
-{
-    int code = *err != NULL ? sdf_error_code(*err) : SDF_OK;
-    int rc = 0;
-    if (got != expected)
-        rc = suite_fail(s, "%s answers %s, not %s: %s", what, sdf_status_name(got), sdf_status_name(expected),
-                        sdf_error_message(*err));
-    else if (code != got)
-        rc = suite_fail(s, "%s answers %s with the error object of %s", what, sdf_status_name(got),
-                        *err != NULL ? sdf_status_name(code) : "nothing");
-    sdf_error_free(*err);
-    *err = NULL;
-    return rc;
-}
-
-/* ---- bytes ---- */
-
-void suite_fill(uint8_t *data, size_t size, uint64_t seed)
-{
-    rng random = {seed};
-    for (size_t i = 0; i < size; i += 8) {
-        uint64_t word = rng_next(&random);
-        memcpy(data + i, &word, size - i < 8 ? size - i : 8);
-    }
-}
-
-uint8_t *suite_bytes(size_t size, uint64_t seed)
-{
-    uint8_t *data = malloc(size + 1);
-    if (data != NULL)
-        suite_fill(data, size, seed);
-    return data;
-}
 
 /* ---- calls with their expectations ---- */
 
@@ -160,9 +110,7 @@ int suite_remove(suite *s, const char *name)
 /* Runs one case and removes what it left. */
 static int run_case(suite *s, const suite_case *c, sdf_report_fn report, void *user)
 {
-    char line[768];
     sdf_error *err = NULL;
-    s->why[0] = 0;
     int failed = c->run(s);
     int rc = store_remove_prefix(s->a, CONFORMANCE_PREFIX, &err);
     if (rc != SDF_OK)
@@ -170,13 +118,7 @@ static int run_case(suite *s, const suite_case *c, sdf_report_fn report, void *u
     sdf_error_free(err);
     if (suite_count(s, s->a, CONFORMANCE_PREFIX, 0))
         failed = 1;
-    if (failed)
-        snprintf(line, sizeof line, "FAILED %s: %s", c->name, s->why);
-    else
-        snprintf(line, sizeof line, "ok %s", c->name);
-    if (report != NULL)
-        report(line, user);
-    return failed;
+    return verdict_report(&s->verdict, c->name, failed, report, user);
 }
 
 static int check_empty(suite *s, sdf_error **err)
@@ -193,7 +135,7 @@ static int check_empty(suite *s, sdf_error **err)
 int sdf_store_conformance(const char *uri, sdf_report_fn report, void *user, sdf_error **err)
 {
     static const suite_case *const groups[] = {conformance_basic, conformance_naming, conformance_threads};
-    suite s = {NULL, NULL, ""};
+    suite s = {NULL, NULL, {""}};
     int rc = store_open(uri, &s.a, err);
     if (rc == SDF_OK)
         rc = check_empty(&s, err);

@@ -6,39 +6,23 @@
 #include <stdint.h>
 
 #include "store/store.h"
+#include "store/verdict.h"
 
 #define CONFORMANCE_PREFIX "sdf-conformance/"
 
 typedef struct suite {
-    store *a;      /* under test */
-    store *b;      /* the same URI opened again; NULL when the store's scope is the process */
-    char why[512]; /* of the first failure of a case */
+    store *a; /* under test */
+    store *b; /* the same URI opened again; NULL when the store's scope is the process */
+    verdict verdict;
 } suite;
 
-/* A case returns 0, or 1 after suite_fail. */
+/* A case returns 0, or 1 after suite_fail or EXPECT. */
 typedef struct suite_case {
     const char *name;
     int (*run)(suite *s);
 } suite_case;
 
 extern const suite_case conformance_basic[], conformance_naming[], conformance_threads[]; /* end with a NULL name */
-
-/* Notes why, unless something is noted already; returns 1. */
-int suite_fail(suite *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-#define EXPECT(s, condition, ...)                                                                                      \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            return suite_fail(s, __VA_ARGS__);                                                                         \
-    } while (0)
-
-/* 0 if a call answered as expected. An error without an error object of the same code, or an object without an error,
- * is a failure. Frees *err and makes it NULL. */
-int suite_status(suite *s, const char *what, int got, sdf_error **err, int expected);
-
-/* Bytes that depend on seed and position. */
-void suite_fill(uint8_t *data, size_t size, uint64_t seed);
-/* NULL: no memory. */
-uint8_t *suite_bytes(size_t size, uint64_t seed);
 
 /* One object of suite_fill bytes, appended in `pieces`; the call's own status must be `expected`. */
 int suite_put(suite *s, store *to, const char *name, size_t size, uint64_t seed, size_t pieces, int if_absent,

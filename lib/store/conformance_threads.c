@@ -37,7 +37,7 @@ static int in_threads(suite *s, void *(*body)(void *), int *won)
         else
             failed |= suite_fail(s, "no thread for the test");
         if (all[i].started && all[i].failed)
-            failed |= suite_fail(s, "thread %d: %s", i, all[i].s.why);
+            failed |= suite_fail(s, "thread %d: %s", i, all[i].s.verdict.why);
         *won += all[i].won;
     }
     return failed;

@@ -73,8 +73,8 @@ static int append_file(file_list *list, const sdf_source_info *info)
 static int add_file(const sdf_source_info *info, void *user)
 {
     file_list *list = user;
-    /* A list of the library's own source is of files that have odd names, but no wrong ones. */
-    list->status = *info->name == '/' ? SDF_OK : check_info(list, info);
+    /* Files of this machine may have odd names, but not wrong ones. */
+    list->status = list->from == source_of("file:") ? SDF_OK : check_info(list, info);
     if (list->status == SDF_OK)
         list->status = append_file(list, info);
     return list->status;
