@@ -1,7 +1,8 @@
 /* Actions, jobs and results.
  *
- * Errors of actions: SDF_E_INVALID and SDF_E_TYPE before anything runs; SDF_E_BUSY inside an event
- * callback; else what the job failed with, of any code. Threads: as sdf_context_open says. */
+ * Ownership: jobs and results are the caller's, freed by it. Errors: SDF_E_INVALID and SDF_E_TYPE before anything runs;
+ * SDF_E_BUSY inside an event callback; else what the job failed with, of any code. Threads: as sdf_context_open says.
+ * Since: 0.1, and 0.2 where it says so. */
 #ifndef SDF_ACTION_H
 #define SDF_ACTION_H
 

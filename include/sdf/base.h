@@ -1,5 +1,8 @@
 /* Statuses, slices and error objects: what every other public header needs.
- * Not here: anything that allocates a handle of its own. */
+ * Not here: anything that allocates a handle of its own.
+ *
+ * Ownership: texts are the error's and live as long as it; who gets an error object frees it.
+ * Threads: an error is immutable: any, one at a time for each object. Since: 0.1 */
 #ifndef SDF_BASE_H
 #define SDF_BASE_H
 
@@ -35,29 +38,29 @@ typedef struct sdf_slice {
  * that a host doesn't know are errors like any other. */
 typedef enum sdf_status {
     SDF_OK = 0,
-    SDF_END = 1,                    /* an iterator has no more */
-    SDF_E_INVALID = -1,             /* an argument or a use that can't be meant */
-    SDF_E_TYPE = -2,                /* types of collection and function don't fit */
-    SDF_E_NOT_FOUND = -3,           /* no such file, object, function or key */
-    SDF_E_EXISTS = -4,              /* output or object is there already */
-    SDF_E_ACCESS = -5,              /* permission refused */
-    SDF_E_IO = -6,                  /* the system failed to read or write */
-    SDF_E_NO_SPACE = -7,            /* disk, quota or store cap is full */
-    SDF_E_NO_MEMORY = -8,           /* the memory budget or the system's memory is spent */
-    SDF_E_LIMIT = -9,               /* a stated limit was passed (record size, depth, count) */
-    SDF_E_CORRUPT = -10,            /* bytes don't match their checksum or format */
-    SDF_E_VERSION = -11,            /* bytes of a newer or unknown format version */
-    SDF_E_TIMEOUT = -12,            /* a task, or a wait, took longer than allowed */
-    SDF_E_THROTTLED = -13,          /* the platform or the store asks to slow down */
-    SDF_E_LOST = -14,               /* a worker died or never answered */
-    SDF_E_USER = -15,               /* a function of the host failed */
-    SDF_E_CANCELLED = -16,          /* the host cancelled the job or closed the context */
-    SDF_E_NONDETERMINISTIC = -17,   /* a rerun gave other data than its first run */
-    SDF_E_SCOPE = -18,              /* this transport's workers can't reach this store */
-    SDF_E_PROGRAM = -19,            /* the worker is not the same program as the driver */
-    SDF_E_BUSY = -20,               /* not now: an action in a callback, a context in use */
-    SDF_E_UNSUPPORTED = -21,        /* this store, transport or operator can't do that */
-    SDF_E_INTERNAL = -22            /* a defect in the library */
+    SDF_END = 1,                  /* an iterator has no more */
+    SDF_E_INVALID = -1,           /* an argument or a use that can't be meant */
+    SDF_E_TYPE = -2,              /* types of collection and function don't fit */
+    SDF_E_NOT_FOUND = -3,         /* no such file, object, function or key */
+    SDF_E_EXISTS = -4,            /* output or object is there already */
+    SDF_E_ACCESS = -5,            /* permission refused */
+    SDF_E_IO = -6,                /* the system failed to read or write */
+    SDF_E_NO_SPACE = -7,          /* disk, quota or store cap is full */
+    SDF_E_NO_MEMORY = -8,         /* the memory budget or the system's memory is spent */
+    SDF_E_LIMIT = -9,             /* a stated limit was passed (record size, depth, count) */
+    SDF_E_CORRUPT = -10,          /* bytes don't match their checksum or format */
+    SDF_E_VERSION = -11,          /* bytes of a newer or unknown format version */
+    SDF_E_TIMEOUT = -12,          /* a task, or a wait, took longer than allowed */
+    SDF_E_THROTTLED = -13,        /* the platform or the store asks to slow down */
+    SDF_E_LOST = -14,             /* a worker died or never answered */
+    SDF_E_USER = -15,             /* a function of the host failed */
+    SDF_E_CANCELLED = -16,        /* the host cancelled the job or closed the context */
+    SDF_E_NONDETERMINISTIC = -17, /* a rerun gave other data than its first run */
+    SDF_E_SCOPE = -18,            /* this transport's workers can't reach this store */
+    SDF_E_PROGRAM = -19,          /* the worker is not the same program as the driver */
+    SDF_E_BUSY = -20,             /* not now: an action in a callback, a context in use */
+    SDF_E_UNSUPPORTED = -21,      /* this store, transport or operator can't do that */
+    SDF_E_INTERNAL = -22          /* a defect in the library */
 } sdf_status;
 
 /* The short name of a status, such as "SDF_E_CORRUPT" ("SDF_E_?" for unknown ones).

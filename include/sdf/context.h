@@ -1,4 +1,7 @@
-/* Settings, contexts and events. */
+/* Settings, contexts and events.
+ *
+ * Where nothing else is said - Ownership: what is opened or made is the caller's; an event's texts are the event's.
+ * Errors: SDF_E_INVALID (a name, a value). Threads: as sdf_context_open says. Since: 0.1 */
 #ifndef SDF_CONTEXT_H
 #define SDF_CONTEXT_H
 
@@ -38,8 +41,8 @@ SDF_API int sdf_property(size_t i, const char **name, const char **default_value
  * Threads: a context and its handles may be used from any thread, one at a time (sdf_job_cancel
  * also while another waits); different contexts at once. After a fork the child must not use it. Since: 0.1 */
 typedef struct sdf_context sdf_context;
-SDF_API sdf_context *sdf_context_open(const char *transport, const char *store,
-                                      const sdf_config *config, sdf_error **err);
+SDF_API sdf_context *sdf_context_open(const char *transport, const char *store, const sdf_config *config,
+                                      sdf_error **err);
 /* Cancels what runs, waits for its end, removes the context's data, frees all handles.
  * NULL is fine. Jobs and results that are left become unusable (but for freeing them). Delivers
  * the last events. Does nothing inside an event callback or a function that a task runs, or in a forked child. */
@@ -52,8 +55,8 @@ typedef struct sdf_event sdf_event;
 typedef enum sdf_event_kind {
     SDF_EVENT_JOB_STARTED = 1,
     SDF_EVENT_STAGE_STARTED = 2,
-    SDF_EVENT_PROGRESS = 3,      /* coalesced when the host is slow to read */
-    SDF_EVENT_TASK_FAILED = 4,   /* one attempt failed; never dropped */
+    SDF_EVENT_PROGRESS = 3,    /* coalesced when the host is slow to read */
+    SDF_EVENT_TASK_FAILED = 4, /* one attempt failed; never dropped */
     SDF_EVENT_STAGE_FINISHED = 5,
     SDF_EVENT_JOB_FINISHED = 6,
     SDF_EVENT_WARNING = 7

@@ -9,7 +9,9 @@
  *     lower upper trim concat(x, ...) if(c, a, b) coalesce(x, ...) is_null(x) in(x, ...) lookup('broadcast', x)
  *     tuple(x, ...)  abs floor ceil round min max ...
  *
- * Nothing depends on the locale. What can't be evaluated for a record (a field that is no number) is a record error. */
+ * Nothing depends on the locale. What can't be evaluated for a record (a field that is no number) is a record error.
+ *
+ * Ownership: each expression is the caller's. Threads: any. Since: 0.2 */
 #ifndef SDF_EXPR_H
 #define SDF_EXPR_H
 

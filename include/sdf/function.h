@@ -1,7 +1,10 @@
 /* Functions and aggregators of the host, their registration, and the worker.
  *
  * A function crosses the wire by its registered name, so the program that drives and
- * the program that works must register the same table before they do anything else. */
+ * the program that works must register the same table before they do anything else.
+ *
+ * Where nothing else is said - Errors: SDF_E_INVALID (a definition that can't be), SDF_E_EXISTS, SDF_E_BUSY (too late).
+ * Threads: any, before the first context or worker is opened. Since: 0.1 */
 #ifndef SDF_FUNCTION_H
 #define SDF_FUNCTION_H
 
@@ -41,7 +44,8 @@ typedef int (*sdf_reduce_fn)(const sdf_slice *a, const sdf_slice *b, sdf_out *ou
 
 /* Accounted memory of a task, for states that grow. It is freed all at once when the
  * states have been spilled or finished: there is no free. NULL: the budget is spent and
- * the function returns SDF_E_NO_MEMORY (the library spills and calls again). */
+ * the function returns SDF_E_NO_MEMORY (the library spills and calls again). Ownership: the task's. Threads: that of
+ * the aggregator's call. Since: 0.1 */
 typedef struct sdf_memory sdf_memory;
 SDF_API void *sdf_memory_alloc(sdf_memory *memory, size_t size);
 
@@ -106,7 +110,7 @@ SDF_API int sdf_register(const sdf_function *function, sdf_error **err);
 /* Sugar for C99 (not C++): SDF_REGISTER(split, .map = split, .out_key = SDF_BYTES)
  * registers under the identifier's own name; a failure is kept and reported by
  * sdf_worker_main and sdf_context_open. */
-#define SDF_REGISTER(ident, ...) \
+#define SDF_REGISTER(ident, ...)                                                                                       \
     sdf_register_or_remember(&(const sdf_function){.struct_size = sizeof(sdf_function), .name = #ident, __VA_ARGS__})
 SDF_API void sdf_register_or_remember(const sdf_function *function);
 
@@ -131,10 +135,10 @@ SDF_API int sdf_worker_main(void);
  * Ownership: *response is the worker's until its next call or close.
  * Threads: one thread at a time per worker. Since: 0.1 */
 typedef struct sdf_worker sdf_worker;
-SDF_API int sdf_worker_open(const char *store, uint64_t memory, const char *scratch_dir,
-                            sdf_worker **worker, sdf_error **err);
-SDF_API int sdf_worker_invoke(sdf_worker *worker, const sdf_slice *request, int64_t deadline_ms,
-                              sdf_slice *response, sdf_error **err);
+SDF_API int sdf_worker_open(const char *store, uint64_t memory, const char *scratch_dir, sdf_worker **worker,
+                            sdf_error **err);
+SDF_API int sdf_worker_invoke(sdf_worker *worker, const sdf_slice *request, int64_t deadline_ms, sdf_slice *response,
+                              sdf_error **err);
 SDF_API void sdf_worker_close(sdf_worker *worker);
 
 #ifdef __cplusplus

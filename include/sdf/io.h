@@ -5,7 +5,9 @@
  * its files (not recursive; names starting with '.' or '_' are left out); or "manifest:NAME", a text file with a name
  * per line (relative ones: to its folder; '#' starts a comment line). Order: by name, then position.
  * Files ending in .gz .zst .lz4 .bz2 are decompressed (each is one split); small files share tasks.
- * Files are looked at when a job is planned. */
+ * Files are looked at when a job is planned.
+ *
+ * Ownership: handles are the context's. Threads: as sdf_context_open says. Since: 0.1, and 0.2 where it says so. */
 #ifndef SDF_IO_H
 #define SDF_IO_H
 
@@ -20,8 +22,7 @@ extern "C" {
 /* `count` records from memory, copied now; partition i gets records [i*count/partitions, (i+1)*count/partitions).
  * Column NULL: type must be "null". Types NULL: "bytes" ("null" where the column is NULL). partitions 0: default. */
 SDF_API sdf_rdd *sdf_parallelize(sdf_context *context, const char *key_type, const char *value_type,
-                                 const sdf_column *keys, const sdf_column *values, uint64_t count,
-                                 uint32_t partitions);
+                                 const sdf_column *keys, const sdf_column *values, uint64_t count, uint32_t partitions);
 
 /* Values (i64, key null) start, start+step, ... before end; step not 0. Since: 0.2 */
 SDF_API sdf_rdd *sdf_range(sdf_context *context, int64_t start, int64_t end, int64_t step, uint32_t partitions);
@@ -82,13 +83,14 @@ SDF_API sdf_rdd *sdf_json_file(sdf_context *context, const char *uris, const sdf
  *                which fails the task) */
 typedef struct sdf_save_options {
     size_t struct_size;
-    const char *format;      /* NULL: "text" */
-    const char *compression; /* "none", "gzip", "zstd", "lz4", "bzip2"; NULL: by the end of the uri (.gz .zst .lz4 .bz2) */
-    const char *columns;     /* delimited: names for a header, separated by commas, NULL: no header. JSON: names of the
-                              * fields, NULL: "key" and "value", fields of tuples "key_1", "value_2" */
-    uint32_t single;         /* 1: one file, named uri, instead of a folder; records in order of partitions */
-    uint32_t delimiter;      /* delimited: default ',' */
-    uint32_t quote;          /* delimited: default '"' */
+    const char *format; /* NULL: "text" */
+    const char
+        *compression;    /* "none", "gzip", "zstd", "lz4", "bzip2"; NULL: by the end of the uri (.gz .zst .lz4 .bz2) */
+    const char *columns; /* delimited: names for a header, separated by commas, NULL: no header. JSON: names of the
+                          * fields, NULL: "key" and "value", fields of tuples "key_1", "value_2" */
+    uint32_t single;     /* 1: one file, named uri, instead of a folder; records in order of partitions */
+    uint32_t delimiter;  /* delimited: default ',' */
+    uint32_t quote;      /* delimited: default '"' */
 } sdf_save_options;
 SDF_API void sdf_save_options_init(sdf_save_options *options);
 

@@ -13,7 +13,9 @@
  *   tuple   40, its items, 00         tuple(T,...); an optional(T) is a null or a T
  * Order over classes: null < numbers < bytes < tuples; a tuple that is a prefix of
  * another comes first. A nested depth of 32 is the limit. A raw value of these types is
- * one item, with nothing behind it. */
+ * one item, with nothing behind it.
+ *
+ * Threads: any. Since: 0.1 */
 #ifndef SDF_KEY_H
 #define SDF_KEY_H
 

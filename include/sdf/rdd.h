@@ -6,7 +6,10 @@
  * options are copied.
  *
  * The element of a record: its value where the key is null, its key where the value is null, else the tuple(K,V) of
- * both. Threads: as sdf_context_open says. Since: 0.1, and 0.2 where it says so. */
+ * both.
+ *
+ * Ownership: handles are the context's. Errors: what the handle carries. Threads: as sdf_context_open says. Since: 0.1,
+ * and 0.2 where it says so. */
 #ifndef SDF_RDD_H
 #define SDF_RDD_H
 
@@ -116,10 +119,10 @@ SDF_API sdf_rdd *sdf_map_cogroups(sdf_rdd *const *rdds, size_t count, const char
 
 typedef enum sdf_join_how { SDF_JOIN_INNER = 0, SDF_JOIN_LEFT = 1, SDF_JOIN_RIGHT = 2, SDF_JOIN_FULL = 3 } sdf_join_how;
 typedef enum sdf_join_strategy {
-    SDF_JOIN_AUTO = 0,            /* a table where a side is known to be within the setting "broadcast_bytes" */
+    SDF_JOIN_AUTO = 0, /* a table where a side is known to be within the setting "broadcast_bytes" */
     SDF_JOIN_PARTITIONED = 1,
-    SDF_JOIN_BROADCAST_LEFT = 2,  /* every task holds the left side in memory: inner and right joins */
-    SDF_JOIN_BROADCAST_RIGHT = 3  /* the right side: inner and left joins */
+    SDF_JOIN_BROADCAST_LEFT = 2, /* every task holds the left side in memory: inner and right joins */
+    SDF_JOIN_BROADCAST_RIGHT = 3 /* the right side: inner and left joins */
 } sdf_join_strategy;
 typedef struct sdf_join_options {
     size_t struct_size;

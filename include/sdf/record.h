@@ -5,7 +5,10 @@
  *   "f64"    IEEE 754 double                "null"  no value: zero bytes
  *   "tuple(T,...)" "optional(T)" "any"      bytes in the ordered encoding of sdf/key.h
  * Raw form of a value: the bytes themselves; i64 and f64 as 8 bytes in the
- * machine's order (little-endian on every platform supported); null as nothing. */
+ * machine's order (little-endian on every platform supported); null as nothing.
+ *
+ * Where nothing else is said - Ownership: what is given back is borrowed from the batch. Threads: that of the function
+ * called, or that reads the result. Since: 0.1 */
 #ifndef SDF_RECORD_H
 #define SDF_RECORD_H
 
@@ -16,10 +19,10 @@ extern "C" {
 #endif
 
 #define SDF_BYTES "bytes"
-#define SDF_I64 "i64"
-#define SDF_F64 "f64"
-#define SDF_NULL "null"
-#define SDF_ANY "any"
+#define SDF_I64   "i64"
+#define SDF_F64   "f64"
+#define SDF_NULL  "null"
+#define SDF_ANY   "any"
 
 /* One record as a function sees it. Both slices point into the input batch and
  * live until the function returns. Read-only; the library may append fields. */
@@ -34,10 +37,10 @@ SDF_API double sdf_slice_f64(const sdf_slice *raw);
 
 /* How a column of `count` values lies in memory. */
 typedef enum sdf_layout {
-    SDF_LAYOUT_CONST = 0,   /* every value is data[0..size) */
-    SDF_LAYOUT_FIXED = 1,   /* value i is data[i*width .. (i+1)*width) */
-    SDF_LAYOUT_SLICES = 2,  /* value i is slices[i] */
-    SDF_LAYOUT_OFFSETS = 3  /* value i is data[offsets[i] .. offsets[i+1]); count+1 offsets */
+    SDF_LAYOUT_CONST = 0,  /* every value is data[0..size) */
+    SDF_LAYOUT_FIXED = 1,  /* value i is data[i*width .. (i+1)*width) */
+    SDF_LAYOUT_SLICES = 2, /* value i is slices[i] */
+    SDF_LAYOUT_OFFSETS = 3 /* value i is data[offsets[i] .. offsets[i+1]); count+1 offsets */
 } sdf_layout;
 
 typedef struct sdf_column {

@@ -1,4 +1,7 @@
-/* Values that all tasks may read (broadcasts), and numbers that they count up (accumulators). */
+/* Values that all tasks may read (broadcasts), and numbers that they count up (accumulators).
+ *
+ * Errors: SDF_E_INVALID (a name that can't be), SDF_E_NOT_FOUND, SDF_E_EXISTS. Threads: as sdf_context_open says.
+ * Since: 0.2 */
 #ifndef SDF_SHARED_H
 #define SDF_SHARED_H
 

@@ -54,7 +54,8 @@ typedef struct sdf_sink_ops {
 /* Opens the sink of a scheme; called once in a process, when a name of the scheme is first used. */
 typedef int (*sdf_sink_open_fn)(void *user, void **self, sdf_error **err);
 
-/* Adds a scheme, as sdf_store_register does. Errors and threads as there; "file" is taken. Since: 0.2 */
+/* Adds a scheme, as sdf_store_register does; "file" is taken. Errors: SDF_E_INVALID, SDF_E_VERSION,
+ * SDF_E_EXISTS. Threads: any, before the first context or worker is opened. Since: 0.2 */
 SDF_API int sdf_sink_register(const char *scheme, const sdf_sink_ops *ops, sdf_sink_open_fn open, void *user,
                               sdf_error **err);
 

@@ -12,7 +12,9 @@
  *
  * Structs whose first field is struct_size grow at their end. Whoever makes one sets it
  * to its own sizeof; the other side looks at no field beyond that, and sets fields one by
- * one (an assignment of the whole struct would write as many bytes as *its* header says). */
+ * one (an assignment of the whole struct would write as many bytes as *its* header says).
+ *
+ * Threads: any. Since: 0.1 */
 #ifndef SDF_SYS_STORE_H
 #define SDF_SYS_STORE_H
 

@@ -5,7 +5,9 @@
  * over only inside `poll`. An invocation is answered exactly once, also after cancel
  * (then with SDF_E_CANCELLED or what came first). The worker's side of a transport
  * calls sdf_worker_invoke, or runs sdf_worker_main in a process of its own.
- * Structs with struct_size grow as sdf/sys/store.h says. */
+ * Structs with struct_size grow as sdf/sys/store.h says.
+ *
+ * Errors: SDF_E_INVALID, SDF_E_VERSION, SDF_E_EXISTS. Threads: any, before the first context is opened. Since: 0.1 */
 #ifndef SDF_SYS_TRANSPORT_H
 #define SDF_SYS_TRANSPORT_H
 
