@@ -19,12 +19,14 @@ enum {
     OPT_EXPLAIN,
     OPT_PROGRESS,
     OPT_SUMMARY,
-    OPT_TOP,
     OPT_SET,
-    OPT_HELP
+    OPT_HELP,
+    OPT_OWN
 };
 
-static const struct option options[] = {
+#define OWN_MAX 8
+
+static const struct option common_options[] = {
     {"transport", required_argument, NULL, OPT_TRANSPORT},
     {"store", required_argument, NULL, OPT_STORE},
     {"partitions", required_argument, NULL, OPT_PARTITIONS},
@@ -35,15 +37,16 @@ static const struct option options[] = {
     {"explain", no_argument, NULL, OPT_EXPLAIN},
     {"progress", no_argument, NULL, OPT_PROGRESS},
     {"summary", no_argument, NULL, OPT_SUMMARY},
-    {"top", required_argument, NULL, OPT_TOP},
     {"set", required_argument, NULL, OPT_SET},
     {"help", no_argument, NULL, OPT_HELP},
-    {NULL, 0, NULL, 0},
 };
+#define COMMON_COUNT (sizeof common_options / sizeof common_options[0])
 
 static void print_help(const example *x)
 {
     printf("usage: %s\n\n", x->usage);
+    for (const example_option *o = x->own; o && o->name; o++)
+        printf("  --%-16s %s\n", o->name, o->text);
     fputs("  --transport URI    where tasks run: threads:N (default), process:N, ...\n"
           "  --store URI        where data between stages goes: mem:, file:DIR, ...\n"
           "  --partitions N     partitions of shuffles and results\n"
@@ -68,7 +71,7 @@ int example_fail(sdf_error *err)
     return EXAMPLE_FAILED;
 }
 
-static int wrong_usage(const example *x, const char *format, const char *what)
+int example_usage(const example *x, const char *format, const char *what)
 {
     fputs("error: ", stderr);
     fprintf(stderr, format, what);
@@ -90,24 +93,39 @@ static int set_pair(example *x, char *pair)
 {
     char *value = strchr(pair, '=');
     if (!value)
-        return wrong_usage(x, "--set wants NAME=VALUE, not \"%s\"", pair);
+        return example_usage(x, "--set wants NAME=VALUE, not \"%s\"", pair);
     *value++ = 0;
     return set(x, pair, value);
 }
 
-static int number(const example *x, const char *text, uint32_t *out)
+int example_number(const example *x, const char *text, uint32_t *out)
 {
     char *end;
     errno = 0;
     unsigned long v = strtoul(text, &end, 10);
     if (errno || *end || end == text || *text == '-' || v == 0 || v > 10000000)
-        return wrong_usage(x, "\"%s\" is no number between 1 and 10000000", text);
+        return example_usage(x, "\"%s\" is no number between 1 and 10000000", text);
     *out = (uint32_t)v;
+    return 0;
+}
+
+static int take_own(example_option *o, const char *value)
+{
+    size_t before = o->value ? strlen(o->value) + 1 : 0;
+    char *joined = realloc(o->value, before + strlen(value) + 1);
+    if (!joined)
+        return example_fail(NULL);
+    if (before)
+        joined[before - 1] = '\n';
+    strcpy(joined + before, value);
+    o->value = joined;
     return 0;
 }
 
 static int take_option(example *x, int option, char *value)
 {
+    if (option >= OPT_OWN)
+        return take_own(&x->own[option - OPT_OWN], value);
     switch (option) {
     case OPT_TRANSPORT:
         x->transport = value;
@@ -119,7 +137,7 @@ static int take_option(example *x, int option, char *value)
         x->output = value;
         return 0;
     case OPT_PARTITIONS: {
-        int rc = number(x, value, &x->partitions);
+        int rc = example_number(x, value, &x->partitions);
         return rc ? rc : set(x, "partitions", value);
     }
     case OPT_CONCURRENCY:
@@ -128,10 +146,6 @@ static int take_option(example *x, int option, char *value)
         return set(x, "memory", value);
     case OPT_SPLIT:
         return set(x, "split_bytes", value);
-    case OPT_TOP:
-        if (!strstr(x->usage, "--top")) /* not every example has it */
-            return wrong_usage(x, "%s", "--top is no option of this program");
-        return number(x, value, &x->top);
     case OPT_SET:
         return set_pair(x, value);
     case OPT_EXPLAIN:
@@ -191,21 +205,33 @@ static int open_context(example *x)
     return 0;
 }
 
-int example_open(example *x, int argc, char **argv, const char *usage, int min_inputs, int max_inputs)
+static int take_options(example *x, int argc, char **argv)
+{
+    struct option all[COMMON_COUNT + OWN_MAX + 1] = {{0}};
+    int rc = 0, option, count = 0;
+    memcpy(all, common_options, sizeof common_options);
+    for (const example_option *o = x->own; o && o->name && count < OWN_MAX; o++, count++)
+        all[COMMON_COUNT + count] = (struct option){o->name, required_argument, NULL, OPT_OWN + count};
+    while (!rc && (option = getopt_long(argc, argv, "", all, NULL)) != -1)
+        rc = take_option(x, option, optarg);
+    return rc;
+}
+
+int example_open(example *x, int argc, char **argv, const char *usage, example_option *own, int min_inputs,
+                 int max_inputs)
 {
     memset(x, 0, sizeof *x);
     x->usage = usage;
+    x->own = own;
     signal(SIGPIPE, SIG_IGN); /* `| head`: printing then fails, and what the job left behind is removed */
     x->config = sdf_config_new();
-    int rc = x->config ? 0 : example_fail(NULL), option;
-    while (!rc && (option = getopt_long(argc, argv, "", options, NULL)) != -1)
-        rc = take_option(x, option, optarg);
+    int rc = x->config ? take_options(x, argc, argv) : example_fail(NULL);
     x->inputs = argv + optind;
     x->input_count = argc - optind;
     if (!rc && x->input_count < min_inputs)
-        rc = wrong_usage(x, "%s", "no input is named");
+        rc = example_usage(x, "%s", "no input is named");
     if (!rc && x->input_count > max_inputs)
-        rc = wrong_usage(x, "\"%s\" is one input too many", x->inputs[max_inputs]);
+        rc = example_usage(x, "\"%s\" is one input too many", x->inputs[max_inputs]);
     if (!rc)
         rc = open_context(x);
     if (rc)
@@ -213,14 +239,16 @@ int example_open(example *x, int argc, char **argv, const char *usage, int min_i
     return rc;
 }
 
-char *example_uris(const example *x)
+char *example_uris(const example *x, int first)
 {
     size_t size = 1;
-    for (int i = 0; i < x->input_count; i++)
+    for (int i = first; i < x->input_count; i++)
         size += strlen(x->inputs[i]) + 1;
     char *uris = malloc(size), *at = uris;
-    for (int i = 0; uris && i < x->input_count; i++)
-        at += sprintf(at, i ? "\n%s" : "%s", x->inputs[i]);
+    if (uris)
+        *uris = 0;
+    for (int i = first; uris && i < x->input_count; i++)
+        at += sprintf(at, i > first ? "\n%s" : "%s", x->inputs[i]);
     return uris;
 }
 
@@ -238,6 +266,66 @@ int example_explained(example *x, sdf_rdd *rdd)
     return text ? 1 : -1;
 }
 
+/* ---- results ---- */
+
+static void print_side(const char *type, const sdf_slice *raw)
+{
+    char small[256], *text = small;
+    if (!strcmp(type, SDF_BYTES)) {
+        fwrite(raw->data, 1, raw->size, stdout);
+        return;
+    }
+    int64_t size = sdf_format(type, raw, small, sizeof small);
+    if (size >= (int64_t)sizeof small && (text = malloc((size_t)size + 1)))
+        sdf_format(type, raw, text, (size_t)size + 1);
+    if (text && size >= 0)
+        fwrite(text, 1, (size_t)size, stdout);
+    if (text != small)
+        free(text);
+}
+
+void example_print(sdf_result *result, const sdf_slice *key, const sdf_slice *value)
+{
+    const char *key_type = sdf_result_key_type(result), *value_type = sdf_result_value_type(result);
+    int both = strcmp(key_type, SDF_NULL) && strcmp(value_type, SDF_NULL);
+    print_side(key_type, key);
+    if (both)
+        putchar('\t');
+    print_side(value_type, value);
+    putchar('\n');
+}
+
+static int print_all(sdf_result *result, sdf_error **err)
+{
+    const sdf_batch *batch;
+    int rc = SDF_OK;
+    while (!ferror(stdout) && (rc = sdf_result_next(result, &batch, err)) == SDF_OK) {
+        for (size_t i = 0; i < sdf_batch_count(batch); i++) {
+            sdf_slice key, value;
+            sdf_batch_get(batch, SDF_KEY, i, &key);
+            sdf_batch_get(batch, SDF_VALUE, i, &value);
+            example_print(result, &key, &value);
+        }
+    }
+    return rc == SDF_END ? SDF_OK : rc;
+}
+
+int example_finish(example *x, sdf_rdd *rdd)
+{
+    int explained = example_explained(x, rdd);
+    if (explained)
+        return example_close(x, explained < 0 ? EXAMPLE_FAILED : 0);
+    sdf_error *err = NULL;
+    sdf_result *result = NULL;
+    int rc;
+    if (x->output)
+        rc = sdf_save(rdd, x->output, NULL, &err);
+    else if ((rc = sdf_iterate(rdd, &result, &err)) == SDF_OK)
+        rc = print_all(result, &err);
+    sdf_result_free(result);
+    return example_close(x, rc == SDF_OK ? 0 : example_fail(err));
+}
+
 static double metric(example *x, const char *name)
 {
     uint64_t value = 0;
@@ -249,14 +337,17 @@ static double metric(example *x, const char *name)
 static void make_summary(example *x, char *text, size_t size)
 {
     double mb = 1 << 20;
-    char failed[64] = "";
+    char failed[64] = "", odd[64] = "";
     if (metric(x, "failed_attempts") > 0)
         snprintf(failed, sizeof failed, " (%.0f attempts failed and were run again)", metric(x, "failed_attempts"));
+    if (metric(x, "record_errors") > 0)
+        snprintf(odd, sizeof odd, "record errors: %.0f records left out\n", metric(x, "record_errors"));
     snprintf(text, size,
              "stages %.0f, tasks %.0f%s\n"
+             "%s"
              "records read %.0f, bytes read %.2f MB, shuffled %.2f MB, spilled %.2f MB\n"
              "peak memory: %.1f MB reserved by a task, %.1f MB resident in a process; time %.3f s\n",
-             metric(x, "stages"), metric(x, "tasks"), failed, metric(x, "records_read"), metric(x, "bytes_read") / mb,
+             metric(x, "stages"), metric(x, "tasks"), failed, odd, metric(x, "records_read"), metric(x, "bytes_read") / mb,
              metric(x, "bytes_shuffled") / mb, metric(x, "bytes_spilled") / mb, metric(x, "peak_memory") / mb,
              metric(x, "peak_rss") / mb, metric(x, "elapsed_ms") / 1000);
 }
@@ -279,5 +370,9 @@ int example_close(example *x, int code)
     if (x->store_made)
         rmdir(x->store_made + strlen("file:"));
     free(x->store_made);
+    for (example_option *o = x->own; o && o->name; o++) {
+        free(o->value);
+        o->value = NULL;
+    }
     return code == -1 ? 0 : code;
 }

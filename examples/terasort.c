@@ -40,11 +40,11 @@ int main(int argc, char **argv)
         return sdf_worker_main();
 
     example x;
-    int code = example_open(&x, argc, argv, "terasort [OPTIONS] IN [--output DIR]", 1, 1 << 20);
+    int code = example_open(&x, argc, argv, "terasort [OPTIONS] IN [--output DIR]", NULL, 1, 1 << 20);
     if (code)
         return code < 0 ? 0 : code;
 
-    char *uris = example_uris(&x);
+    char *uris = example_uris(&x, 0);
     sdf_rdd *sorted = uris ? sorted_of(&x, uris) : NULL;
     free(uris);
     int explained = example_explained(&x, sorted);

@@ -15,22 +15,6 @@ static sdf_rdd *counts_of(example *x, const char *uris)
     return sdf_reduce_by_key(words, "sdf.sum", x->partitions);
 }
 
-static int print_all(sdf_result *result, sdf_error **err)
-{
-    const sdf_batch *batch;
-    int rc = SDF_OK;
-    while (!ferror(stdout) && (rc = sdf_result_next(result, &batch, err)) == SDF_OK) {
-        for (size_t i = 0; i < sdf_batch_count(batch); i++) {
-            sdf_slice word, count;
-            sdf_batch_get(batch, SDF_KEY, i, &word);
-            sdf_batch_get(batch, SDF_VALUE, i, &count);
-            fwrite(word.data, 1, word.size, stdout);
-            printf("\t%lld\n", (long long)sdf_slice_i64(&count));
-        }
-    }
-    return rc == SDF_END ? SDF_OK : rc;
-}
-
 /* ---- the most frequent words, as a table ---- */
 
 typedef struct entry {
@@ -105,30 +89,34 @@ static int print_top(sdf_result *result, uint32_t top, sdf_error **err)
     return rc == SDF_END ? SDF_OK : rc;
 }
 
+static int top_words(example *x, sdf_rdd *counts, const char *text)
+{
+    sdf_error *err = NULL;
+    sdf_result *result = NULL;
+    uint32_t top;
+    int code = example_number(x, text, &top);
+    if (code || x->explain || x->output)
+        return code ? example_close(x, code) : example_finish(x, counts);
+    int rc = sdf_iterate(counts, &result, &err);
+    if (rc == SDF_OK)
+        rc = print_top(result, top, &err);
+    sdf_result_free(result);
+    return example_close(x, rc == SDF_OK ? 0 : example_fail(err));
+}
+
 int main(int argc, char **argv)
 {
     if (sdf_worker_requested()) /* this process was started as a worker */
         return sdf_worker_main();
 
     example x;
-    int code = example_open(&x, argc, argv, "wordcount [OPTIONS] [--top N] IN...", 1, 1 << 20);
+    example_option own[] = {{"top", "N: a table of the N most frequent words", NULL}, {NULL, NULL, NULL}};
+    int code = example_open(&x, argc, argv, "wordcount [OPTIONS] [--top N] IN...", own, 1, 1 << 20);
     if (code)
         return code < 0 ? 0 : code;
 
-    char *uris = example_uris(&x);
+    char *uris = example_uris(&x, 0);
     sdf_rdd *counts = uris ? counts_of(&x, uris) : NULL;
     free(uris);
-    int explained = example_explained(&x, counts);
-    if (explained)
-        return example_close(&x, explained < 0 ? EXAMPLE_FAILED : 0);
-
-    sdf_error *err = NULL;
-    sdf_result *result = NULL;
-    int rc;
-    if (x.output)
-        rc = sdf_save_as_text_file(counts, x.output, &err);
-    else if ((rc = sdf_iterate(counts, &result, &err)) == SDF_OK)
-        rc = x.top ? print_top(result, x.top, &err) : print_all(result, &err);
-    sdf_result_free(result);
-    return example_close(&x, rc == SDF_OK ? 0 : example_fail(err));
+    return own[0].value ? top_words(&x, counts, own[0].value) : example_finish(&x, counts);
 }
