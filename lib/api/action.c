@@ -34,8 +34,8 @@ static int start_foreach(sdf_rdd *rdd, const char *what, plan_op_kind op, const 
     int rc = handle_check(rdd, what, err);
     if (rc)
         return rc;
-    sdf_rdd *handle = handle_from(rdd, &(node_spec){NODE_NARROW, .operation = operation, .op = op, .function = function,
-                                                    .arg = arg});
+    sdf_rdd *handle =
+        handle_from(rdd, &(node_spec){NODE_NARROW, .operation = operation, .op = op, .function = function, .arg = arg});
     rc = handle ? start(handle, what, &spec, job, err) : error_no_memory(err);
     sdf_rdd_free(handle);
     return rc;

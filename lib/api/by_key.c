@@ -32,16 +32,17 @@ sdf_rdd *sdf_map_groups(sdf_rdd *rdd, const char *function, const void *arg, siz
 
 sdf_rdd *sdf_cogroup(sdf_rdd *const *rdds, size_t count, uint32_t partitions)
 {
-    return handle_from_all(rdds, count, &(node_spec){NODE_COGROUP, .operation = "cogroup", .how = PLAN_COGROUP_LISTS,
-                                                     .partitions = partitions});
+    return handle_from_all(
+        rdds, count,
+        &(node_spec){NODE_COGROUP, .operation = "cogroup", .how = PLAN_COGROUP_LISTS, .partitions = partitions});
 }
 
 sdf_rdd *sdf_map_cogroups(sdf_rdd *const *rdds, size_t count, const char *function, const void *arg, size_t arg_size,
                           uint32_t partitions)
 {
-    return handle_from_all(rdds, count, &(node_spec){NODE_COGROUP, .operation = "map_cogroups", .function = function,
-                                                     .arg = {arg, arg_size}, .how = PLAN_COGROUP_CALL,
-                                                     .partitions = partitions});
+    return handle_from_all(rdds, count,
+                           &(node_spec){NODE_COGROUP, .operation = "map_cogroups", .function = function,
+                                        .arg = {arg, arg_size}, .how = PLAN_COGROUP_CALL, .partitions = partitions});
 }
 
 static sdf_rdd *of_two(sdf_rdd *left, sdf_rdd *right, node_spec *spec)
@@ -52,8 +53,9 @@ static sdf_rdd *of_two(sdf_rdd *left, sdf_rdd *right, node_spec *spec)
 
 sdf_rdd *sdf_subtract_by_key(sdf_rdd *rdd, sdf_rdd *other, uint32_t partitions)
 {
-    return of_two(rdd, other, &(node_spec){NODE_COGROUP, .operation = "subtract_by_key", .how = PLAN_COGROUP_SUBTRACT,
-                                           .partitions = partitions});
+    return of_two(rdd, other,
+                  &(node_spec){NODE_COGROUP, .operation = "subtract_by_key", .how = PLAN_COGROUP_SUBTRACT,
+                               .partitions = partitions});
 }
 
 /* ---- elements ---- */
@@ -75,25 +77,26 @@ static sdf_rdd *records(sdf_rdd *elements_of, const char *operation, const sdf_r
 {
     if (is_elements(like))
         return elements_of;
-    sdf_rdd *rdd = handle_project(elements_of, operation, PLAN_PROJECT_UNELEMENT, like->node->key_type,
-                                  like->node->value_type);
+    sdf_rdd *rdd =
+        handle_project(elements_of, operation, PLAN_PROJECT_UNELEMENT, like->node->key_type, like->node->value_type);
     sdf_rdd_free(elements_of);
     return rdd;
 }
 
 sdf_rdd *sdf_distinct(sdf_rdd *rdd, uint32_t partitions)
 {
-    sdf_rdd *once = handle_then(elements(rdd, "distinct"), &(node_spec){NODE_AGGREGATE, .operation = "distinct",
-                                                                        .function = "sdf.none",
-                                                                        .partitions = partitions});
+    sdf_rdd *once =
+        handle_then(elements(rdd, "distinct"), &(node_spec){NODE_AGGREGATE, .operation = "distinct",
+                                                            .function = "sdf.none", .partitions = partitions});
     return once ? records(once, "distinct", rdd) : NULL;
 }
 
 sdf_rdd *sdf_intersection(sdf_rdd *left, sdf_rdd *right, uint32_t partitions)
 {
     sdf_rdd *both[] = {elements(left, "intersection"), elements(right, "intersection")};
-    sdf_rdd *common = handle_from_all(both, 2, &(node_spec){NODE_COGROUP, .operation = "intersection",
-                                                            .how = PLAN_COGROUP_INTERSECT, .partitions = partitions});
+    sdf_rdd *common = handle_from_all(both, 2,
+                                      &(node_spec){NODE_COGROUP, .operation = "intersection",
+                                                   .how = PLAN_COGROUP_INTERSECT, .partitions = partitions});
     sdf_rdd_free(both[0]);
     sdf_rdd_free(both[1]);
     return common ? records(common, "intersection", left) : NULL;

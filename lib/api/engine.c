@@ -70,7 +70,8 @@ static void context_settle(sdf_context *c)
 
 static void run_command(sdf_context *c, command *x)
 {
-    x->rc = c->broken && !x->looks ? error_move(&x->error, &(sdf_error *){error_copy(c->broken)}) : x->work(c, x->arg, &x->error);
+    x->rc = c->broken && !x->looks ? error_move(&x->error, &(sdf_error *){error_copy(c->broken)})
+                                   : x->work(c, x->arg, &x->error);
     context_settle(c);
     pthread_mutex_lock(&c->lock);
     x->done = true;

@@ -1,5 +1,5 @@
-/* Handles: references to lineage nodes, which transformations make from others. Nothing runs here, and nothing fails but
- * for lack of memory. */
+/* Handles: references to lineage nodes, which transformations make from others. Nothing runs here, and nothing fails
+ * but for lack of memory. */
 #include "api/internal.h"
 
 #include "base/versioned.h"

@@ -175,7 +175,8 @@ sdf_rdd *handle_new(sdf_context *c, const node_spec *spec); /* spec->id is set h
 sdf_rdd *handle_from(sdf_rdd *parent, node_spec *spec);
 /* The same, and lets go of the parent: a step of several that the host sees as one. */
 sdf_rdd *handle_then(sdf_rdd *parent, node_spec *spec);
-/* One made from several: NULL if one of them is; one that carries an error if their contexts differ, or none is given. */
+/* One made from several: NULL if one of them is; one that carries an error if their contexts differ, or none is given.
+ */
 sdf_rdd *handle_from_all(sdf_rdd *const *parents, size_t count, node_spec *spec);
 /* parent, projected; `project` lives on. UNELEMENT and UNVALUE give records of these types (else NULL). */
 sdf_rdd *handle_project(sdf_rdd *parent, const char *operation, plan_project project, const char *key_type,

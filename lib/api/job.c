@@ -205,7 +205,8 @@ static int forget_lost(sdf_context *c, node *target, sdf_error **err)
     if (lost)
         memcpy(lost, c->lost, count * sizeof *lost);
     pthread_mutex_unlock(&c->lock);
-    int rc = count && (!lost || node_forget(target, lost, count, context_drop_stage, c)) ? error_no_memory(err) : SDF_OK;
+    int rc =
+        count && (!lost || node_forget(target, lost, count, context_drop_stage, c)) ? error_no_memory(err) : SDF_OK;
     free(lost);
     return rc;
 }

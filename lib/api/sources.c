@@ -71,7 +71,9 @@ sdf_rdd *sdf_binary_file(sdf_context *context, const char *uris, const sdf_binar
 
 static int delimited_format(const sdf_delimited_options *o, plan_format *f, sdf_error **err)
 {
-    *f = (plan_format){.kind = PLAN_FORMAT_DELIMITED, .max_record = o->max_row, .multiline = o->multiline != 0,
+    *f = (plan_format){.kind = PLAN_FORMAT_DELIMITED,
+                       .max_record = o->max_row,
+                       .multiline = o->multiline != 0,
                        .header = o->header != 0};
     int rc = option_byte("delimiter", o->delimiter, &f->delimiter, err);
     rc = rc ? rc : option_byte("quote", o->quote, &f->quote, err);

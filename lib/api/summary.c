@@ -8,8 +8,8 @@
 #include "api/internal.h"
 #include "spec/type.h"
 
-#define FEW      100000               /* elements that a heap keeps for take_ordered; more are sorted */
-#define MOST     (UINT64_C(1) << 31)  /* that take_ordered gives */
+#define FEW          100000              /* elements that a heap keeps for take_ordered; more are sorted */
+#define MOST         (UINT64_C(1) << 31) /* that take_ordered gives */
 #define NUMBER_BYTES 8
 
 /* What each of them begins with. */
@@ -38,8 +38,8 @@ int sdf_aggregate(sdf_rdd *rdd, const char *function, const void *arg, size_t ar
                   sdf_error **err)
 {
     int rc = check(rdd, "sdf_aggregate", result, err);
-    return rc ? rc : action_collect(folded(rdd, "aggregate", function, arg, arg_size), "sdf_aggregate", NULL, result,
-                                    err);
+    return rc ? rc
+              : action_collect(folded(rdd, "aggregate", function, arg, arg_size), "sdf_aggregate", NULL, result, err);
 }
 
 /* A result of one value. */
@@ -113,8 +113,8 @@ static sdf_rdd *best_few(sdf_rdd *elements, const char *operation, bool top, uin
     int size = snprintf(arg, sizeof arg, "%llu", (unsigned long long)n), kind = type_of(type);
     char kind_text[4];
     int kind_size = snprintf(kind_text, sizeof kind_text, "%d", kind);
-    sdf_rdd *swapped =
-        handle_from(elements, &(node_spec){NODE_NARROW, .operation = operation, .op = PLAN_OP_PROJECT, .arg = {&swap, 1}});
+    sdf_rdd *swapped = handle_from(
+        elements, &(node_spec){NODE_NARROW, .operation = operation, .op = PLAN_OP_PROJECT, .arg = {&swap, 1}});
     sdf_rdd *list = handle_then(swapped, &(node_spec){NODE_AGGREGATE, .operation = operation,
                                                       .function = top ? "sdf.top" : "sdf.bottom",
                                                       .arg = {arg, (size_t)size}, .partitions = 1});
@@ -130,8 +130,8 @@ static int take_best(sdf_rdd *elements, const char *what, bool top, uint64_t n, 
     if (n && n <= FEW) {
         rc = action_collect(best_few(elements, what + strlen("sdf_"), top, n), what, NULL, result, err);
     } else {
-        sdf_rdd *sorted = handle_from(elements, &(node_spec){NODE_SORT, .operation = what + strlen("sdf_"),
-                                                             .descending = top});
+        sdf_rdd *sorted =
+            handle_from(elements, &(node_spec){NODE_SORT, .operation = what + strlen("sdf_"), .descending = top});
         rc = sorted ? sdf_take(sorted, n, result, err) : error_no_memory(err);
         sdf_rdd_free(sorted);
     }
@@ -206,9 +206,9 @@ int sdf_lookup(sdf_rdd *rdd, const sdf_slice *key, sdf_result **result, sdf_erro
         error_hint(err, "give the key as it lies in a record: numbers as 8 bytes");
         return SDF_E_TYPE;
     }
-    sdf_rdd *found = handle_from(rdd, &(node_spec){NODE_NARROW, .operation = "lookup", .op = PLAN_OP_FILTER,
-                                                   .function = kind == TYPE_F64 ? "sdf.key_is_f64" : "sdf.key_is",
-                                                   .arg = *key});
+    sdf_rdd *found =
+        handle_from(rdd, &(node_spec){NODE_NARROW, .operation = "lookup", .op = PLAN_OP_FILTER,
+                                      .function = kind == TYPE_F64 ? "sdf.key_is_f64" : "sdf.key_is", .arg = *key});
     return action_collect(found, "sdf_lookup", key, result, err);
 }
 

@@ -9,8 +9,8 @@
 static sdf_rdd *call(sdf_rdd *rdd, plan_op_kind op, const char *operation, const char *function, const void *arg,
                      size_t arg_size)
 {
-    return handle_from(rdd, &(node_spec){NODE_NARROW, .operation = operation, .op = op, .function = function,
-                                         .arg = {arg, arg_size}});
+    return handle_from(
+        rdd, &(node_spec){NODE_NARROW, .operation = operation, .op = op, .function = function, .arg = {arg, arg_size}});
 }
 
 sdf_rdd *sdf_map(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size)
@@ -64,8 +64,8 @@ sdf_rdd *sdf_only_values(sdf_rdd *rdd)
 static sdf_rdd *by_expressions(sdf_rdd *rdd, plan_op_kind op, const char *operation, expr *first, expr *second,
                                const sdf_error *err)
 {
-    return handle_from(rdd, &(node_spec){NODE_NARROW, .operation = operation, .op = op, .exprs = {first, second},
-                                         .error = err});
+    return handle_from(
+        rdd, &(node_spec){NODE_NARROW, .operation = operation, .op = op, .exprs = {first, second}, .error = err});
 }
 
 sdf_rdd *sdf_filter_expr(sdf_rdd *rdd, const sdf_expr *condition)
@@ -121,10 +121,10 @@ sdf_rdd *sdf_sample(sdf_rdd *rdd, double fraction, uint64_t seed, int with_repla
                    with_replacement ? ", how often a record is taken on average" : "; 0.1 takes a tenth");
     }
     size_t size = num_f64(text, err ? 0 : fraction);
-    size += (size_t)snprintf(text + size, sizeof text - size, " %llu %d", (unsigned long long)seed,
-                             with_replacement != 0);
-    sdf_rdd *sample = handle_from(rdd, &(node_spec){NODE_NARROW, .operation = "sample", .op = PLAN_OP_SAMPLE,
-                                                    .arg = {text, size}, .error = err});
+    size +=
+        (size_t)snprintf(text + size, sizeof text - size, " %llu %d", (unsigned long long)seed, with_replacement != 0);
+    sdf_rdd *sample = handle_from(
+        rdd, &(node_spec){NODE_NARROW, .operation = "sample", .op = PLAN_OP_SAMPLE, .arg = {text, size}, .error = err});
     sdf_error_free(err);
     return sample;
 }

@@ -1,5 +1,5 @@
-/* Arguments of the library's own aggregators, which are text: a number, or a few quantiles. Read when a plan is made, so
- * that what can't be meant is an error then, and again where a task opens the aggregator. */
+/* Arguments of the library's own aggregators, which are text: a number, or a few quantiles. Read when a plan is made,
+ * so that what can't be meant is an error then, and again where a task opens the aggregator. */
 #include "base/error.h"
 #include "base/num.h"
 #include "exec/builtins.h"
@@ -8,8 +8,8 @@
 #define SKETCH_K_MAX     65535
 #define SKETCH_K_DEFAULT 1000
 
-int arg_count(const char *what, const sdf_slice *arg, uint64_t least, uint64_t most, uint64_t otherwise, uint64_t *count,
-              sdf_error **err)
+int arg_count(const char *what, const sdf_slice *arg, uint64_t least, uint64_t most, uint64_t otherwise,
+              uint64_t *count, sdf_error **err)
 {
     int64_t v = (int64_t)otherwise;
     if ((arg->size && !num_parse_i64(arg->data, arg->size, &v)) || v < (int64_t)least || v > (int64_t)most) {

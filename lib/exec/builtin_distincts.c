@@ -10,21 +10,21 @@
 #include "base/hash.h"
 #include "exec/builtins.h"
 
-#define P_MIN          4
-#define P_MAX          18
-#define P_DEFAULT      14
-#define FINE_BITS      25 /* of the register number of an entry */
-#define FINE_RANK      40 /* the largest rank of what is left of a hash */
-#define RANK_BITS      6
-#define HEAD_BYTES     4
-#define ENTRIES_FIRST  4
-#define ENTRIES_MAX    2048
-#define ENTRIES_SHARE  16 /* entries give way to registers when they take a quarter of their bytes */
+#define P_MIN         4
+#define P_MAX         18
+#define P_DEFAULT     14
+#define FINE_BITS     25 /* of the register number of an entry */
+#define FINE_RANK     40 /* the largest rank of what is left of a hash */
+#define RANK_BITS     6
+#define HEAD_BYTES    4
+#define ENTRIES_FIRST 4
+#define ENTRIES_MAX   2048
+#define ENTRIES_SHARE 16 /* entries give way to registers when they take a quarter of their bytes */
 
 typedef enum form { FORM_ENTRIES = 0, FORM_REGISTERS = 1 } form;
 
 typedef struct distinct {
-    uint8_t *block; /* NULL: nothing yet */
+    uint8_t *block;       /* NULL: nothing yet */
     uint32_t count, room; /* entries */
 } distinct;
 
@@ -221,7 +221,7 @@ static int distinct_merge(void *state, const sdf_slice *shuffled, sdf_memory *me
 static int distinct_encode(const void *state, sdf_out *out, void *user)
 {
     const distinct *d = state;
-    const uint8_t nothing[HEAD_BYTES] = {(uint8_t)*(uint32_t *)user, FORM_ENTRIES};
+    const uint8_t nothing[HEAD_BYTES] = {(uint8_t) * (uint32_t *)user, FORM_ENTRIES};
     if (!d->block)
         return sdf_emit(out, NULL, &(sdf_slice){nothing, sizeof nothing});
     size_t size = d->block[1] == FORM_REGISTERS ? (size_t)1 << d->block[0] : d->count * sizeof(uint32_t);

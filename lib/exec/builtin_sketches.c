@@ -4,7 +4,8 @@
  * the lowest level that has its share is sorted, every other value of it goes up, the rest go.
  *
  * Whether the odd or the even ones go is a coin tossed with the values themselves, so that the same values in the same
- * order, merged in the same order, give the same result. Up to about 3 k values nothing goes, and quantiles are exact. */
+ * order, merged in the same order, give the same result. Up to about 3 k values nothing goes, and quantiles are exact.
+ */
 #include <math.h>
 
 #include "base/hash.h"
@@ -345,8 +346,8 @@ static int sketch_finish(const void *state, sdf_out *out, void *user)
     for (uint32_t i = 0; i < q->count; i++) {
         double place = count ? q->at[i] * (double)(count - 1) : 0;
         uint64_t low = (uint64_t)place;
-        results[i] = count ? ordered_between(value_at(s, low, count), value_at(s, low + 1, count), place - (double)low)
-                           : NAN;
+        results[i] =
+            count ? ordered_between(value_at(s, low, count), value_at(s, low + 1, count), place - (double)low) : NAN;
     }
     return quantiles_emit(q, results, out);
 }

@@ -50,8 +50,8 @@ bool item_is(sdf_slice bytes);
 
 /* ---- builtin_args.c: arguments as text ---- */
 /* A whole number; an empty argument means `otherwise` (below least: there is no default). */
-int arg_count(const char *what, const sdf_slice *arg, uint64_t least, uint64_t most, uint64_t otherwise, uint64_t *count,
-              sdf_error **err);
+int arg_count(const char *what, const sdf_slice *arg, uint64_t least, uint64_t most, uint64_t otherwise,
+              uint64_t *count, sdf_error **err);
 
 #define QUANTILES_MAX 64
 typedef struct quantiles {

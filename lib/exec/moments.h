@@ -1,8 +1,9 @@
 /* Running sums, means and variances: states of fixed size that take a number at a time and merge.
  *
  * The mean of f64 is a compensated sum (Neumaier 1974) over the count: its error does not grow with the number of
- * values. The mean of i64 is exact up to its last rounding: the sum has 128 bits. Variances are updated as Welford (1962)
- * and merged as Chan, Golub and LeVeque (1979), which stays good where the mean is much larger than the deviation.
+ * values. The mean of i64 is exact up to its last rounding: the sum has 128 bits. Variances are updated as Welford
+ * (1962) and merged as Chan, Golub and LeVeque (1979), which stays good where the mean is much larger than the
+ * deviation.
  *
  * Merging refuses (false) what can't be a state, and leaves its own as it was. */
 #ifndef EXEC_MOMENTS_H

@@ -116,8 +116,7 @@ static void test_partitions(void **state)
     expect_rdd(sdf_zip_with_index(b), "10:0 7:1 4:2");
     expect_rdd(sdf_range(c, 0, 0, 1, 3), "");
     expect_rdd(sdf_range(c, INT64_MAX - 1, INT64_MAX, 5, 0), ":9223372036854775806");
-    expect_rdd(sdf_range(c, INT64_MIN, INT64_MAX, INT64_MAX, 2),
-               ":-9223372036854775808 :-1 :9223372036854775806");
+    expect_rdd(sdf_range(c, INT64_MIN, INT64_MAX, INT64_MAX, 2), ":-9223372036854775808 :-1 :9223372036854775806");
     assert_int_equal(count_of(sdf_range(c, INT64_MIN, INT64_MIN + 100000, 1, 3)), 100000);
     sdf_rdd_free(a);
     sdf_rdd_free(b);

@@ -132,10 +132,11 @@ static void test_delimited(void **state)
         uint32_t delimiter, quote, escape, multiline;
         const char *columns, *part;
     } cases[] = {
-        {'\n', '"', 0, 0, NULL, "delimiter"}, {0, '"', 0, 0, NULL, "delimiter"},   {0x20ac, '"', 0, 0, NULL, "no byte"},
-        {',', ',', 0, 0, NULL, "same byte"},  {',', '\r', 0, 0, NULL, "quote"},    {',', '"', ',', 0, NULL, "same byte"},
-        {',', 0, 0, 1, NULL, "need a quote"}, {',', '"', 0, 0, "a,,b", "no name"}, {',', '"', 0, 0, "a, b,a", "\"a\""},
-        {',', '"', 0, 0, "a\nb", "end of a line"},
+        {'\n', '"', 0, 0, NULL, "delimiter"}, {0, '"', 0, 0, NULL, "delimiter"},
+        {0x20ac, '"', 0, 0, NULL, "no byte"}, {',', ',', 0, 0, NULL, "same byte"},
+        {',', '\r', 0, 0, NULL, "quote"},     {',', '"', ',', 0, NULL, "same byte"},
+        {',', 0, 0, 1, NULL, "need a quote"}, {',', '"', 0, 0, "a,,b", "no name"},
+        {',', '"', 0, 0, "a, b,a", "\"a\""},  {',', '"', 0, 0, "a\nb", "end of a line"},
     };
     sdf_context *c = plain_context();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -211,9 +212,12 @@ static void test_diverting_needs_a_save(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_null),      cmocka_unit_test(test_two_contexts),
-        cmocka_unit_test(test_partitions_and_types), cmocka_unit_test(test_joins),
-        cmocka_unit_test(test_delimited), cmocka_unit_test(test_saves),
+        cmocka_unit_test(test_null),
+        cmocka_unit_test(test_two_contexts),
+        cmocka_unit_test(test_partitions_and_types),
+        cmocka_unit_test(test_joins),
+        cmocka_unit_test(test_delimited),
+        cmocka_unit_test(test_saves),
         cmocka_unit_test(test_diverting_needs_a_save),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -191,8 +191,10 @@ int main(int argc, char **argv)
     if (sdf_worker_requested())
         return sdf_worker_main();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_broadcasts),   cmocka_unit_test(test_names_of_broadcasts),
-        cmocka_unit_test(test_unbroadcast_under_a_job), cmocka_unit_test(test_accumulators),
+        cmocka_unit_test(test_broadcasts),
+        cmocka_unit_test(test_names_of_broadcasts),
+        cmocka_unit_test(test_unbroadcast_under_a_job),
+        cmocka_unit_test(test_accumulators),
         cmocka_unit_test(test_record_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,8 +15,9 @@ static double quantile_of(const double *sorted, size_t n, double q)
     size_t low = (size_t)place;
     if (place == (double)low)
         return sorted[low];
-    return sorted[low] == sorted[low + 1] ? sorted[low]
-                                          : sorted[low] * (1 - (place - (double)low)) + sorted[low + 1] * (place - (double)low);
+    return sorted[low] == sorted[low + 1]
+               ? sorted[low]
+               : sorted[low] * (1 - (place - (double)low)) + sorted[low + 1] * (place - (double)low);
 }
 
 typedef enum shape { RANDOM, ASCENDING, DESCENDING, SAW, CONSTANT, FEW, HEAVY_TAIL, SHAPES } shape;
@@ -279,8 +280,8 @@ static void test_distinct_torture(void **state)
 
 static void test_refused(void **state)
 {
-    static const char *const bad[] = {"",     NULL,  "1.5",   "-0.1", "nan", "0.5;0.9", "0.5 0.9x", "k=100",
-                                      "0.5 k=3", "0.5 k=99999999", "0.5 k="};
+    static const char *const bad[] = {"",         NULL,    "1.5",     "-0.1",           "nan",   "0.5;0.9",
+                                      "0.5 0.9x", "k=100", "0.5 k=3", "0.5 k=99999999", "0.5 k="};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(folding_refused("sdf.quantiles", "f64", bad[i]), SDF_E_INVALID);
         assert_int_equal(folding_refused("sdf.approx_quantiles", "f64", bad[i]), SDF_E_INVALID);

@@ -1,7 +1,8 @@
 /* Values kept as they came: extremes, first, last, lists, concat, the n largest and smallest; against sorting. */
 #include "folding.h"
 
-static char *folded(const char *name, const char *type, const char *arg, const sdf_slice *values, size_t n, size_t parts)
+static char *folded(const char *name, const char *type, const char *arg, const sdf_slice *values, size_t n,
+                    size_t parts)
 {
     folding f;
     folding_init(&f, name, type, arg, 64 << 20);
@@ -146,7 +147,8 @@ static void test_short_memory(void **state)
 {
     static const struct {
         const char *name, *arg;
-    } cases[] = {{"sdf.list", NULL}, {"sdf.concat", NULL}, {"sdf.top", "100000"}, {"sdf.max", NULL}, {"sdf.last", NULL}};
+    } cases[] = {
+        {"sdf.list", NULL}, {"sdf.concat", NULL}, {"sdf.top", "100000"}, {"sdf.max", NULL}, {"sdf.last", NULL}};
     char big[5000];
     memset(big, 'x', sizeof big);
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
@@ -205,7 +207,7 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),        cmocka_unit_test(test_numbers), cmocka_unit_test(test_tuples),
+        cmocka_unit_test(test_texts),        cmocka_unit_test(test_numbers),      cmocka_unit_test(test_tuples),
         cmocka_unit_test(test_tops_of_many), cmocka_unit_test(test_short_memory), cmocka_unit_test(test_torture),
         cmocka_unit_test(test_refused),
     };
