@@ -103,6 +103,120 @@ static void test_relative(void **state)
     assert_int_equal(chdir(before), 0);
 }
 
+static void test_deep_globs(void **state)
+{
+    mkdir(in_scratch("deep"), 0777);
+    mkdir(in_scratch("deep/a"), 0777);
+    mkdir(in_scratch("deep/a/b"), 0777);
+    mkdir(in_scratch("deep/a/logs"), 0777);
+    mkdir(in_scratch("deep/_skip"), 0777);
+    mkdir(in_scratch("deep/.skip"), 0777);
+    write_file(in_scratch("deep/0.csv"), "x");
+    write_file(in_scratch("deep/a/1.csv"), "x");
+    write_file(in_scratch("deep/a/1.txt"), "x");
+    write_file(in_scratch("deep/a/b/2.csv"), "x");
+    write_file(in_scratch("deep/a/b/_2.csv"), "x");
+    write_file(in_scratch("deep/a/logs/3.csv"), "x");
+    write_file(in_scratch("deep/_skip/4.csv"), "x");
+    write_file(in_scratch("deep/.skip/5.csv"), "x");
+    assert_int_equal(symlink("../..", in_scratch("deep/a/up")), 0); /* round and round, if links were followed */
+    const char *all = "deep/0.csv deep/a/1.csv deep/a/b/2.csv deep/a/logs/3.csv";
+    assert_string_equal(listed(in_scratch("deep/**/*.csv")), all);
+    assert_string_equal(listed(in_scratch("deep/**/**/*.csv")), all);
+    assert_string_equal(listed(in_scratch("deep/**/[0-3].csv")), all);
+    assert_string_equal(listed(in_scratch("deep/**")),
+                        "deep/0.csv deep/a/1.csv deep/a/1.txt deep/a/b/2.csv deep/a/logs/3.csv");
+    assert_string_equal(listed(in_scratch("deep/**/*")),
+                        "deep/0.csv deep/a/1.csv deep/a/1.txt deep/a/b/2.csv deep/a/logs/3.csv");
+    assert_string_equal(listed(in_scratch("deep/a/**/")), "deep/a/1.csv deep/a/1.txt deep/a/b/2.csv deep/a/logs/3.csv");
+    assert_string_equal(listed(in_scratch("deep/**/logs")), "deep/a/logs/3.csv");
+    assert_string_equal(listed(in_scratch("deep/**/logs/*")), "deep/a/logs/3.csv");
+    assert_string_equal(listed(in_scratch("deep/**/b/**/2*")), "deep/a/b/2.csv");
+    assert_string_equal(listed(in_scratch("deep/a/**/1.*")), "deep/a/1.csv deep/a/1.txt");
+    assert_string_equal(listed(in_scratch("deep/**/_2.csv")), "deep/a/b/_2.csv");
+    assert_string_equal(listed(in_scratch("deep/_skip/**/*.csv")), "deep/_skip/4.csv"); /* spelled */
+    assert_string_equal(listed(in_scratch("deep/*/*.csv")), "deep/_skip/4.csv deep/a/1.csv");
+    input_file *files;
+    size_t n;
+    FAILS(SDF_E_NOT_FOUND, "matches", input_list(in_scratch("deep/**/*.none"), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "matches", input_list(in_scratch("none/**"), &files, &n, NULL, &err));
+}
+
+/* ---- manifests ---- */
+
+/* The manifest's name, with "manifest:" in front of it. */
+static const char *manifest(const char *text)
+{
+    static char name[600];
+    mkdir(in_scratch("m"), 0777);
+    write_file(in_scratch("m/list.txt"), text);
+    snprintf(name, sizeof name, "manifest:%s", in_scratch("m/list.txt"));
+    return name;
+}
+
+static void test_manifests(void **state)
+{
+    char text[3000];
+    snprintf(text, sizeof text, "# what to read\n../d/z\r\n\n%s\nfile:%s\n../d/*.txt\none\n../e\n[z]*",
+             in_scratch("d/q?"), in_scratch("e/1"));
+    mkdir(in_scratch("m"), 0777);
+    write_file(in_scratch("m/one"), "1");
+    write_file(in_scratch("m/z1"), "1");
+    write_file(in_scratch("m/z0"), "1");
+    assert_string_equal(listed(manifest(text)), "m/../d/z d/q? e/1 m/../d/B.txt m/../d/a.txt m/../d/b.txt m/one "
+                                                "m/../e/1 m/../e/2 m/z0 m/z1");
+    snprintf(text, sizeof text, "%s\n%s", in_scratch("d/z"), manifest("one"));
+    assert_string_equal(listed(text), "d/z m/one");
+    char plain[600];
+    snprintf(plain, sizeof plain, "manifest:file:%s", in_scratch("m/list.txt"));
+    assert_string_equal(listed(plain), "m/one");
+}
+
+/* A folder of odd letters, whose globs are not its own. */
+static void test_manifest_in_odd_folder(void **state)
+{
+    char name[600];
+    mkdir(in_scratch("m[a-z]*\\"), 0777);
+    write_file(in_scratch("m[a-z]*\\/b1"), "x");
+    write_file(in_scratch("m[a-z]*\\/b2"), "x");
+    write_file(in_scratch("m[a-z]*\\/list"), "b*\nb1\n");
+    snprintf(name, sizeof name, "manifest:%s", in_scratch("m[a-z]*\\/list"));
+    assert_string_equal(listed(name), "m[a-z]*\\/b1 m[a-z]*\\/b2 m[a-z]*\\/b1");
+}
+
+static void test_manifests_refused(void **state)
+{
+    input_file *files;
+    size_t n;
+    char name[700];
+    FAILS(SDF_E_NOT_FOUND, "line 3: ", input_list(manifest("../d/z\n#\nnowhere\n../d/z"), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "m/nowhere", input_list(manifest("nowhere"), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "m/list.txt\", line 1", input_list(manifest("nowhere"), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "matches", input_list(manifest("no*where"), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "names no files", input_list(manifest(""), &files, &n, NULL, &err));
+    FAILS(SDF_E_NOT_FOUND, "names no files", input_list(manifest("#a\n\r\n"), &files, &n, NULL, &err));
+    FAILS(SDF_E_INVALID, "manifest itself", input_list(manifest("manifest:other"), &files, &n, NULL, &err));
+    FAILS(SDF_E_UNSUPPORTED, "line 1", input_list(manifest("s3://bucket/x"), &files, &n, NULL, &err));
+    snprintf(name, sizeof name, "manifest:%s", in_scratch("none"));
+    FAILS(SDF_E_NOT_FOUND, "manifest", input_list(name, &files, &n, NULL, &err));
+    snprintf(name, sizeof name, "manifest:%s", in_scratch("e"));
+    FAILS(SDF_E_INVALID, "stands for 2 files", input_list(name, &files, &n, NULL, &err));
+    FAILS(SDF_E_INVALID, "twice", input_list("manifest:manifest:x", &files, &n, NULL, &err));
+    FAILS(SDF_E_INVALID, "empty", input_list("manifest:", &files, &n, NULL, &err));
+    char *lines = calloc(1, 10002);
+    memset(lines, 'x', 10000);
+    FAILS(SDF_E_LIMIT, "longer than", input_list(manifest(lines), &files, &n, NULL, &err));
+    free(lines);
+    FILE *f = fopen(in_scratch("m/list.txt"), "w");
+    fwrite("../d/z\n../d\0/z\n", 1, 15, f);
+    fclose(f);
+    snprintf(name, sizeof name, "manifest:%s", in_scratch("m/list.txt"));
+    FAILS(SDF_E_INVALID, "line 2: a name has a NUL", input_list(name, &files, &n, NULL, &err));
+    write_file(in_scratch("m/list.gz"), "../d/z\n");
+    snprintf(name, sizeof name, "manifest:%s", in_scratch("m/list.gz"));
+    FAILS(SDF_E_CORRUPT, "no gzip data", input_list(name, &files, &n, NULL, &err));
+}
+
 static void test_symlinks(void **state)
 {
     mkdir(in_scratch("links"), 0777);
@@ -284,6 +398,10 @@ int main(void)
         cmocka_unit_test(test_globs),
         cmocka_unit_test(test_names_that_look_like_globs),
         cmocka_unit_test(test_relative),
+        cmocka_unit_test(test_deep_globs),
+        cmocka_unit_test(test_manifests),
+        cmocka_unit_test(test_manifest_in_odd_folder),
+        cmocka_unit_test(test_manifests_refused),
         cmocka_unit_test(test_symlinks),
         cmocka_unit_test(test_locale),
         cmocka_unit_test(test_nothing_found),
