@@ -454,7 +454,7 @@ static int64_t mem_files_get(const char *name, void *data, size_t capacity, void
     pthread_mutex_lock(&m->lock);
     mem_file *f = mem_find(m, name);
     int64_t size = f != NULL && f->owner[0] == 0 ? (int64_t)f->size : SDF_E_NOT_FOUND;
-    if (size > 0)
+    if (size > 0 && capacity > 0)
         memcpy(data, f->data, (size_t)size < capacity ? (size_t)size : capacity);
     pthread_mutex_unlock(&m->lock);
     return size;
