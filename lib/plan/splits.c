@@ -198,6 +198,8 @@ int splits_make(const node *source, const planner_config *config, stage_pieces *
         return SDF_OK;
     if (s.first)
         stage_pieces_clear(pieces, s.tasks);
+    else
+        free(s.pieces); /* none was filled in yet */
     *pieces = (stage_pieces){NULL, NULL};
     *tasks = 0;
     return rc;
