@@ -35,7 +35,7 @@ endif
 CPPFLAGS += -Iinclude -Ilib -D_GNU_SOURCE
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 CFLAGS   += -std=gnu11 $(OPT) -g $(WARN) -fPIC -fvisibility=hidden -pthread -MMD -MP $(SANFLAGS)
-LIBS     := -lcjson -lisal -lzstd -llz4 -lbz2 -pthread -ldl -lm
+LIBS     := -lcjson -lpcre2-8 -lisal -lzstd -llz4 -lbz2 -pthread -ldl -lm
 LDFLAGS  += $(SANFLAGS)
 
 LIB_C    := $(sort $(foreach r,$(ROOMS),$(wildcard lib/$(r)/*.c)))

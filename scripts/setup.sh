@@ -8,7 +8,7 @@ for what in "$@"; do
     case $what in
     build)
         packages="$packages gcc libc6-dev make binutils libcjson-dev libxxhash-dev"
-        packages="$packages libisal-dev libzstd-dev liblz4-dev libbz2-dev"
+        packages="$packages libpcre2-dev libisal-dev libzstd-dev liblz4-dev libbz2-dev"
         ;;
     test) packages="$packages g++ libcmocka-dev python3 pkg-config procps cmake" ;;
     *)
