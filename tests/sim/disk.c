@@ -20,7 +20,7 @@ struct disk {
     world *w;
     object *objects;
     store *store;
-    uint32_t protected[64];
+    uint32_t *protected;
     uint32_t protected_count;
 };
 
@@ -36,8 +36,7 @@ static int64_t disk_now(const struct disk *d)
     return sim_running ? sim_running->local : d->w->now;
 }
 
-/* Counts an operation of the running worker. Not SDF_OK: it fails. */
-static int operation(struct disk *d, uint32_t in_1000, const char *what, sdf_error **err)
+int disk_operation(struct disk *d, uint32_t in_1000, const char *what, sdf_error **err)
 {
     call *c = sim_running;
     if (c == NULL)
@@ -85,7 +84,7 @@ static bool is_protected(const struct disk *d, const char *name)
     task_name_prefix(prefix, SIM_CONTEXT);
     size_t size = strlen(prefix);
     if (strncmp(name, prefix, size) != 0 || name[size] != 's')
-        return true; /* plans: the driver puts them there once */
+        return true; /* plans and broadcasts: the driver puts them there once */
     for (uint32_t i = 0; i < d->protected_count; i++) {
         int n = snprintf(part, sizeof part, "s%u/", d->protected[i]);
         if (strncmp(name + size, part, (size_t)n) == 0)
@@ -118,7 +117,7 @@ static int disk_writer_open(void *self, const char *name, int if_absent, void **
     int rc = store_check_name(name, err);
     if (rc)
         return rc;
-    rc = operation(self, ((struct disk *)self)->w->faults.write, "open", err);
+    rc = disk_operation(self, ((struct disk *)self)->w->faults.write, "open", err);
     if (rc)
         return rc;
     writer *x = sim_alloc(sizeof *x);
@@ -131,7 +130,7 @@ static int disk_writer_open(void *self, const char *name, int if_absent, void **
 static int disk_writer_append(void *self, void *self_writer, const sdf_slice *parts, size_t count, sdf_error **err)
 {
     writer *x = self_writer;
-    int rc = operation(self, ((struct disk *)self)->w->faults.write, "append", err);
+    int rc = disk_operation(self, ((struct disk *)self)->w->faults.write, "append", err);
     for (size_t i = 0; i < count && !rc; i++)
         rc = buf_append(&x->data, parts[i].data, parts[i].size);
     return rc;
@@ -149,7 +148,7 @@ static int disk_writer_commit(void *self, void *self_writer, sdf_error **err)
 {
     struct disk *d = self;
     writer *x = self_writer;
-    int rc = operation(d, d->w->faults.write, "commit", err);
+    int rc = disk_operation(d, d->w->faults.write, "commit", err);
     object **at = find(d, x->name);
     if (!rc && *at && x->if_absent && visible(d, x->name))
         rc = error_set(err, SDF_E_EXISTS, "virtual store: \"%s\" is there already", x->name);
@@ -175,7 +174,7 @@ static int disk_writer_commit(void *self, void *self_writer, sdf_error **err)
 
 static int read_one(struct disk *d, sdf_read *r)
 {
-    int rc = operation(d, d->w->faults.read, "read", &r->err);
+    int rc = disk_operation(d, d->w->faults.read, "read", &r->err);
     if (rc)
         return rc;
     const object *o = visible(d, r->name);
@@ -201,7 +200,7 @@ static int disk_read(void *self, sdf_read *const *reads, size_t count, sdf_error
 static int disk_head(void *self, const char *name, uint64_t *size, sdf_error **err)
 {
     struct disk *d = self;
-    int rc = operation(d, d->w->faults.read, "head", err);
+    int rc = disk_operation(d, d->w->faults.read, "head", err);
     if (rc)
         return rc;
     const object *o = visible(d, name);
@@ -277,8 +276,8 @@ store *disk_store(struct disk *d)
 
 void disk_protect(struct disk *d, uint32_t stage)
 {
-    if (d->protected_count < sizeof d->protected / sizeof *d->protected)
-        d->protected[d->protected_count++] = stage;
+    d->protected = sim_grow(d->protected, (d->protected_count + 1) * sizeof *d->protected);
+    d->protected[d->protected_count++] = stage;
 }
 
 void disk_undo_future(struct disk *d)
@@ -313,5 +312,6 @@ void disk_free(struct disk *d)
     while (d->objects)
         drop(&d->objects);
     store_unref(d->store);
+    free(d->protected);
     free(d);
 }

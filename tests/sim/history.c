@@ -14,16 +14,22 @@
 typedef struct history {
     world w;
     pipeline pipeline;
-    node *lineage;
     driver *driver;
     driver_config config;
+    planner_config planner;
+    plan_broadcast bonus;
+    audit audit;
     sim_job jobs[JOBS_MAX];
     uint32_t job_count;
     uint32_t next_stage;
-    uint32_t stages[64 * JOBS_MAX]; /* in the driver */
+    uint32_t *stages; /* in the driver */
     uint32_t stage_count;
-    bool source_added;
-    bool must_succeed; /* faults are few and retries many */
+    uint32_t lost[256]; /* left half done by failed jobs, if such are forgotten */
+    uint32_t lost_count;
+    bool added[STEPS_MAX]; /* sources in memory that the driver has */
+    bool must_succeed;     /* faults are few and retries many */
+    bool forgets, tidy;    /* half-done stages are planned anew; a job's own stages go with it */
+    uint32_t kill_at;      /* the context is closed in so many steps, whatever runs; 0: not */
 } history;
 
 /* ---- what this history is like ---- */
@@ -48,35 +54,61 @@ static void choose_faults(world *w)
     f->read = rate(w, most / 8); /* an attempt has many of these */
     f->write = rate(w, most / 8);
     f->slow_down = rate(w, most / 8);
+    f->publish = world_pick(&w->shape, 4) == 0 ? rate(w, most) : 0;
 }
 
-static planner_config make_planner(uint32_t *next_stage)
-{
-    return (planner_config){.partitions = 3,
-                            .split_bytes = 4096,
-                            .compression = "lz4",
-                            .program_id = sdf_program_id(),
-                            .next_stage = next_stage};
-}
-
-/* Some platforms take small requests only: as large as the plan makes them anyway, and little more, so that long lists
- * of extents have to go another way. */
-static uint64_t choose_max_request(history *h)
+static void choose_planner(history *h)
 {
     world *w = &h->w;
-    buf json = BUF_EMPTY;
-    planned p;
+    static const int64_t bonus = BONUS;
+    h->bonus = (plan_broadcast){(char *)"bonus", 1, sizeof bonus, hash_xxh3(&bonus, sizeof bonus)};
+    h->planner = (planner_config){.partitions = 3,
+                                  .split_bytes = 4096,
+                                  .concurrency = 1 + world_pick(&w->shape, 8),
+                                  .broadcast_bytes = world_pick(&w->shape, 2) ? 1 << 20 : 0,
+                                  .exchange = world_pick(&w->shape, 3) ? 0 : 2,
+                                  .compression = world_pick(&w->shape, 2) ? "lz4" : "none",
+                                  .program_id = sdf_program_id(),
+                                  .broadcasts = &h->bonus,
+                                  .broadcast_count = 1,
+                                  .next_stage = &h->next_stage};
+}
+
+static planner_action job_action(const sim_job *j)
+{
+    static const plan_format text = {.kind = PLAN_FORMAT_TEXT};
+    static const plan_output_kind outputs[] = {PLAN_OUTPUT_RESULT, PLAN_OUTPUT_COUNT, PLAN_OUTPUT_FILE,
+                                               PLAN_OUTPUT_RESULT, PLAN_OUTPUT_NONE};
+    planner_action action = {.output = outputs[j->kind]};
+    if (j->kind == JOB_SAVE) {
+        action.format = text;
+        action.uri = j->uri;
+        action.single = j->single;
+    }
+    return action;
+}
+
+/* Some platforms take small requests only: as large as the plans make them anyway, and little more, so that long lists
+ * of pieces have to go another way. */
+static uint64_t choose_max_request(history *h)
+{
     uint64_t most = 0;
-    uint32_t next_stage = h->next_stage;
-    planner_action action = {.output = PLAN_OUTPUT_RESULT};
-    planner_config config = make_planner(&next_stage);
-    if (world_pick(&w->shape, 3) != 0 || planner_plan(h->lineage, &action, &config, &p, NULL))
+    if (world_pick(&h->w.shape, 3) != 0)
         return 0;
-    if (plan_encode(p.plan, &json, NULL) == SDF_OK)
-        most = json.size < 3900 ? json.size + 800 : 0; /* else some jobs' plans come inline, and some don't */
-    buf_free(&json);
-    planned_clear(&p);
-    return most;
+    for (uint32_t i = 0; i < h->job_count; i++) {
+        buf json = BUF_EMPTY;
+        planned p;
+        planner_action action = job_action(&h->jobs[i]);
+        uint32_t next_stage = h->next_stage;
+        if (planner_plan(h->pipeline.steps[h->jobs[i].step].node, &action, &h->planner, &p, NULL))
+            return 0;
+        h->next_stage = next_stage;
+        if (plan_encode(p.plan, &json, NULL) == SDF_OK && json.size > most)
+            most = json.size;
+        buf_free(&json);
+        planned_clear(&p);
+    }
+    return (most < 4096 ? most : 4096) + 900; /* a larger one does not come inline */
 }
 
 static void choose_config(history *h)
@@ -105,19 +137,28 @@ static void choose_config(history *h)
     c->sched.backoff_ms = 20;
     c->sched.backoff_max_ms = 500;
     c->sched.legs_max = 1000;
+    h->forgets = world_pick(&w->shape, 2);
+    h->tidy = world_pick(&w->shape, 2);
+    h->kill_at = world_pick(&w->shape, 15) == 0 ? 1 + world_pick(&w->shape, 200) : 0;
+    for (uint32_t i = 0; i < h->job_count; i++) {
+        h->jobs[i].must_succeed = h->must_succeed;
+        h->jobs[i].cuts = c->cut_records || c->cut_after_ms;
+    }
 }
 
 static void tell_shape(history *h)
 {
-    const pipeline *p = &h->pipeline;
-    static const char *const sources[] = {"memory", "text", "binary"};
-    char steps[256] = "";
-    for (uint32_t i = 0; i < p->step_count; i++) {
-        size_t used = strlen(steps);
-        snprintf(steps + used, sizeof steps - used, step_is_wide(p->steps[i]) ? " %s/%u" : " %s",
-                 step_name(p->steps[i]), p->partitions[i]);
+    for (uint32_t i = 0; i < h->pipeline.count; i++) {
+        const step *s = &h->pipeline.steps[i];
+        char parents[32] = "";
+        if (step_parents(s->kind))
+            snprintf(parents, sizeof parents, " of %u", s->parents[0]);
+        if (step_parents(s->kind) > 1)
+            snprintf(parents, sizeof parents, " of %u and %u", s->parents[0], s->parents[1]);
+        world_say(&h->w, "step %u: %s%s, %u partitions, %u records%s%s%s", i, step_name(s->kind), parents,
+                  s->partitions, s->out.count, s->persist ? ", persists" : "", s->divert ? ", diverts" : "",
+                  s->masked ? ", masked" : "");
     }
-    world_say(&h->w, "%s of %u records:%s", sources[p->source], p->input.count, steps);
 }
 
 static void on_event(void *user, sdf_event *e)
@@ -126,56 +167,100 @@ static void on_event(void *user, sdf_event *e)
     if (sdf_event_get_kind(e) == SDF_EVENT_PROGRESS &&
         sdf_event_number(e, "tasks_done") > sdf_event_number(e, "tasks_total"))
         world_wrong(&h->w, "progress: %s", sdf_event_json(e));
+    if (sdf_event_get_kind(e) == SDF_EVENT_STAGE_FINISHED)
+        audit_finished(&h->audit, (uint32_t)sdf_event_number(e, "stage"));
     if (h->w.trace && sdf_event_get_kind(e) != SDF_EVENT_PROGRESS)
         world_say(&h->w, "%s", sdf_event_json(e));
     event_free(e);
 }
 
+static void on_half_done(void *user, uint32_t stage)
+{
+    history *h = user;
+    if (h->forgets && h->lost_count < sizeof h->lost / sizeof *h->lost)
+        h->lost[h->lost_count++] = stage;
+}
+
 /* ---- jobs ---- */
+
+static void drop_stage(void *user, uint32_t stage)
+{
+    history *h = user;
+    world_say(&h->w, "stage %u is dropped", stage);
+    driver_drop_stage(h->driver, stage);
+}
+
+static void note_stage(history *h, uint32_t stage)
+{
+    h->stages = sim_grow(h->stages, (h->stage_count + 1) * sizeof *h->stages);
+    h->stages[h->stage_count++] = stage;
+}
+
+static bool add_sources(history *h, const planned *p, sdf_error **err)
+{
+    for (uint32_t i = 0; i < p->parallelize_count; i++) {
+        const node *n = p->parallelize[i];
+        for (uint32_t k = 0; k < h->pipeline.count; k++) {
+            if (h->pipeline.steps[k].node != n || h->added[k])
+                continue;
+            if (driver_add_object(h->driver, n->stages[0], n->data.data, n->data.size, err))
+                return false;
+            h->added[k] = true;
+            note_stage(h, n->stages[0]);
+        }
+    }
+    return true;
+}
 
 static bool hand_over(history *h, planned *p, sdf_error **err)
 {
-    if (p->parallelize && !h->source_added) {
-        node *source = p->parallelize;
-        if (driver_add_object(h->driver, source->stage, source->data.data, source->data.size, err))
-            return false;
-        h->source_added = true;
-        h->stages[h->stage_count++] = source->stage;
-    }
-    uint32_t first = h->stage_count;
-    for (uint32_t i = 0; i < p->plan->stage_count; i++)
-        h->stages[h->stage_count++] = p->plan->stages[i].id;
-    if (driver_add_plan(h->driver, p->plan, p->splits, err)) {
-        h->stage_count = first;
+    if (!add_sources(h, p, err))
         return false;
-    }
+    if (driver_add_plan(h->driver, p->plan, p->pieces, err))
+        return false;
+    for (uint32_t i = 0; i < p->plan->stage_count; i++)
+        note_stage(h, p->plan->stages[i].id);
     p->plan = NULL;
+    p->pieces = NULL;
     return true;
+}
+
+/* What failed jobs left half done is made anew, unless somebody else goes on with it. */
+static void forget_lost(history *h, const sim_job *j)
+{
+    for (uint32_t i = h->lost_count; i-- > 0;)
+        for (uint32_t k = 0; k < h->job_count; k++)
+            if (driver_job_needs(h->driver, h->jobs[k].id, h->lost[i])) {
+                h->lost[i] = h->lost[--h->lost_count];
+                break;
+            }
+    if (node_forget(h->pipeline.steps[j->step].node, h->lost, h->lost_count, drop_stage, h))
+        world_wrong(&h->w, "no memory");
 }
 
 static void submit(history *h, sim_job *j)
 {
     world *w = &h->w;
-    planner_action action = {.output = j->kind == JOB_COUNT  ? PLAN_OUTPUT_COUNT
-                                       : j->kind == JOB_SAVE ? PLAN_OUTPUT_FILE
-                                                             : PLAN_OUTPUT_RESULT,
-                             .format = PLAN_FILE_TEXT,
-                             .uri = j->folder};
-    planner_config config = make_planner(&h->next_stage);
+    planner_action action = job_action(j);
     planned p;
     sdf_error *err = NULL;
-    if (planner_plan(h->lineage, &action, &config, &p, &err)) {
+    forget_lost(h, j);
+    if (planner_plan(h->pipeline.steps[j->step].node, &action, &h->planner, &p, &err)) {
         world_wrong(w, "no plan: %s", sdf_error_text(err));
         sdf_error_free(err);
         return;
     }
     j->stage = p.target;
+    j->scratch = p.scratch;
     disk_protect(w->disk, p.target);
-    world_say(w, "job %u: %s of stage %u", j->id, job_name(j->kind), p.target);
+    world_say(w, "job %u: %s of step %u, stage %u", j->id, job_name(j->kind), j->step, p.target);
+    j->diverted = audit_plan(&h->audit, &h->pipeline, p.plan, p.target, j->kind == JOB_TAKE);
     driver_job wish = {.id = j->id,
                        .stage = p.target,
                        .label = "job",
                        .limit = j->kind == JOB_TAKE ? j->take : UINT64_MAX,
+                       .output_uri = j->kind == JOB_SAVE ? j->uri : NULL,
+                       .output_single = j->single,
                        .part = job_part,
                        .done = job_done,
                        .user = j};
@@ -195,12 +280,42 @@ static void drop_all(history *h)
     h->stage_count = 0;
 }
 
-static void step(history *h, int timeout_ms)
+static void step_driver(history *h, int timeout_ms)
 {
     sdf_error *err = NULL;
     if (driver_step(h->driver, timeout_ms, &err))
         world_wrong(&h->w, "the driver fails: %s", sdf_error_text(err));
     sdf_error_free(err);
+}
+
+static void cancel(history *h, sim_job *j)
+{
+    world_say(&h->w, "job %u is cancelled", j->id);
+    j->cancelled = true;
+    driver_cancel(h->driver, j->id);
+}
+
+/* After a step: what becomes of the jobs. */
+static void look_at(history *h, sim_job *j)
+{
+    if (j->cancel_at > 0 && !j->over && --j->cancel_at == 0)
+        cancel(h, j);
+    if (j->over && h->tidy && j->stage) {
+        drop_stage(h, j->stage);
+        if (j->scratch)
+            drop_stage(h, j->scratch);
+        j->stage = 0;
+    }
+    if (world_pick(&h->w.shape, 16) == 0)
+        job_check_hidden(j);
+}
+
+/* Nothing runs: a collection needs to be kept no longer. */
+static void unpersist(history *h)
+{
+    step *s = &h->pipeline.steps[world_pick(&h->w.shape, h->pipeline.count)];
+    if (world_pick(&h->w.shape, 4) == 0)
+        node_set_persist(s->node, false, drop_stage, h);
 }
 
 /* Submits the jobs one after another, or while others run, until all are over. */
@@ -213,19 +328,19 @@ static void run_jobs(history *h)
             world_wrong(w, "no end after %u steps", steps);
             return;
         }
-        if (next < h->job_count && (driver_active(h->driver) == 0 || world_pick(&w->shape, 20) == 0))
+        bool idle = driver_active(h->driver) == 0;
+        if (next < h->job_count && (idle || world_pick(&w->shape, 20) == 0)) {
+            if (idle)
+                unpersist(h);
             submit(h, &h->jobs[next++]);
-        if (driver_active(h->driver) == 0 && next == h->job_count)
+        } else if (idle) {
             return;
-        step(h, 1000);
-        for (uint32_t i = 0; i < next; i++) {
-            sim_job *j = &h->jobs[i];
-            if (j->cancel_at > 0 && !j->over && --j->cancel_at == 0) {
-                world_say(w, "job %u is cancelled", j->id);
-                j->cancelled = true;
-                driver_cancel(h->driver, j->id);
-            }
         }
+        step_driver(h, 1000);
+        for (uint32_t i = 0; i < next; i++)
+            look_at(h, &h->jobs[i]);
+        if (h->kill_at && steps >= h->kill_at)
+            return;
     }
 }
 
@@ -234,52 +349,74 @@ static void settle(history *h)
 {
     world *w = &h->w;
     drop_all(h);
+    driver_drop_broadcast(h->driver, h->bonus.id);
     int64_t end = w->now + h->config.sched.task_timeout_ms + h->config.sched.lease_grace_ms + 1;
     for (uint32_t steps = 0; (w->now < end || !net_idle(w->net)) && !w->wrong[0]; steps++) {
         if (steps > STEPS_AT_MOST)
             world_wrong(w, "no rest after %u steps", steps);
-        step(h, 500);
+        step_driver(h, 500);
     }
-    if (!w->wrong[0])
-        disk_leftovers(w->disk, false);
+    if (w->wrong[0])
+        return;
+    disk_leftovers(w->disk, false);
+    audit_check(&h->audit, w, &h->pipeline, h->driver);
 }
 
 /* ---- the whole ---- */
 
-static void make_jobs(history *h)
+static void make_job(history *h, sim_job *j)
 {
     world *w = &h->w;
-    h->job_count = 1 + world_pick(&w->shape, JOBS_MAX);
+    const pipeline *p = &h->pipeline;
+    j->world = w;
+    j->step = world_pick(&w->shape, 5) < 3 || p->unstable ? p->count - 1 : world_pick(&w->shape, p->count);
+    j->kind = (job_kind)world_pick(&w->shape, p->unstable ? JOB_TAKE : JOB_KINDS);
+    if (pipeline_diverts(p, j->step))
+        j->kind = JOB_SAVE; /* only that has a place for them */
+    j->take = world_pick(&w->shape, 40);
+    j->single = world_pick(&w->shape, 4) == 0 && !pipeline_diverts(p, j->step);
+    if (world_pick(&w->shape, 12) == 0)
+        j->cancel_at = 1 + world_pick(&w->shape, 60);
+    if (world_pick(&w->shape, 2))
+        snprintf(j->uri, sizeof j->uri, "%s/out-%llu-%u", w->folder, (unsigned long long)w->seed, j->id);
+    else
+        snprintf(j->uri, sizeof j->uri, "simsink:out-%u", j->id);
+}
+
+static void make_jobs(history *h)
+{
+    h->job_count = 1 + world_pick(&h->w.shape, JOBS_MAX);
     for (uint32_t i = 0; i < h->job_count; i++) {
-        sim_job *j = &h->jobs[i];
-        j->world = w;
-        j->must_succeed = h->must_succeed;
-        j->id = i + 1;
-        j->kind = (job_kind)world_pick(&w->shape, h->pipeline.unstable ? 2 : JOB_KINDS);
-        j->take = world_pick(&w->shape, 40);
-        if (world_pick(&w->shape, 12) == 0)
-            j->cancel_at = 1 + world_pick(&w->shape, 60);
-        snprintf(j->folder, sizeof j->folder, "%s/out-%llu-%u", w->folder, (unsigned long long)w->seed, j->id);
+        h->jobs[i].id = i + 1;
+        make_job(h, &h->jobs[i]);
     }
 }
 
 static bool begin(history *h)
 {
+    static const int64_t bonus = BONUS;
+    world *w = &h->w;
     sdf_error *err = NULL;
-    choose_faults(&h->w);
-    pipeline_make(&h->w, &h->pipeline);
+    choose_faults(w);
+    pipeline_make(w, &h->pipeline);
     tell_shape(h);
     h->next_stage = 1;
-    h->w.disk = disk_new(&h->w);
-    h->lineage = pipeline_nodes(&h->w, &h->pipeline, &h->next_stage);
+    w->disk = disk_new(w);
+    sink_begin(w);
+    lineage_make(w, &h->pipeline, &h->next_stage);
+    if (w->wrong[0])
+        return false;
+    make_jobs(h);
+    choose_planner(h);
     choose_config(h);
     h->config.on_event = on_event;
+    h->config.on_half_done = on_half_done;
     h->config.user = h;
-    if (driver_new(&h->config, &h->driver, &err))
-        world_wrong(&h->w, "no driver: %s", sdf_error_text(err));
+    if (driver_new(&h->config, &h->driver, &err) ||
+        driver_put_broadcast(h->driver, h->bonus.id, &bonus, sizeof bonus, &err))
+        world_wrong(w, "no driver: %s", sdf_error_text(err));
     sdf_error_free(err);
-    make_jobs(h);
-    return !h->w.wrong[0];
+    return !w->wrong[0];
 }
 
 static void check_totals(history *h, history_result *r)
@@ -307,6 +444,10 @@ static void finish(history *h, history_result *r)
 {
     world *w = &h->w;
     bool abrupt = world_pick(&w->shape, 8) == 0; /* the context is closed at once */
+    for (uint32_t i = 0; i < h->job_count; i++) {
+        abrupt = abrupt || (h->jobs[i].submitted && !h->jobs[i].over);
+        h->jobs[i].cancelled = h->jobs[i].cancelled || !h->jobs[i].over;
+    }
     if (!w->wrong[0] && !abrupt)
         settle(h);
     if (h->driver) {
@@ -315,9 +456,27 @@ static void finish(history *h, history_result *r)
         if (!w->wrong[0])
             disk_leftovers(w->disk, true);
     }
+    for (uint32_t i = 0; i < h->job_count && !w->wrong[0]; i++)
+        job_check(&h->jobs[i], &h->pipeline);
     r->injected += w->injected;
     r->virtual_ms += w->now - INT64_C(1000000000000);
     r->digest = hash_mix(w->digest ^ w->injected, (uint64_t)w->now);
+}
+
+static void release(history *h, history_result *r)
+{
+    for (uint32_t i = 0; i < h->job_count; i++) {
+        r->jobs += h->jobs[i].submitted;
+        r->jobs_failed += h->jobs[i].status != SDF_OK;
+        job_free(&h->jobs[i]);
+    }
+    sink_end(&h->w);
+    pipeline_free(&h->pipeline);
+    audit_free(&h->audit);
+    if (h->w.net)
+        net_free(h->w.net);
+    disk_free(h->w.disk);
+    free(h->stages);
 }
 
 bool history_run(uint64_t seed, bool trace, const char *folder, history_result *r, char *wrong, size_t room)
@@ -325,21 +484,10 @@ bool history_run(uint64_t seed, bool trace, const char *folder, history_result *
     history *h = sim_alloc(sizeof *h);
     world *w = &h->w;
     world_begin(w, seed, trace, folder);
-    if (begin(h)) {
+    if (begin(h))
         run_jobs(h);
-        for (uint32_t i = 0; i < h->job_count && !w->wrong[0]; i++)
-            job_check(&h->jobs[i], &h->pipeline);
-    }
     finish(h, r);
-    for (uint32_t i = 0; i < h->job_count; i++) {
-        r->jobs++;
-        r->jobs_failed += h->jobs[i].status != SDF_OK;
-        job_free(&h->jobs[i]);
-    }
-    node_unref(h->lineage, NULL, NULL);
-    pipeline_free(&h->pipeline);
-    net_free(w->net);
-    disk_free(w->disk);
+    release(h, r);
     bool good = !w->wrong[0];
     snprintf(wrong, room, "%s", w->wrong);
     world_end(w);

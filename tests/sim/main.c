@@ -98,7 +98,7 @@ int main(int argc, char **argv)
     sdf_error *err = NULL;
     if (!parse(argc, argv, &o))
         return usage(argv[0]);
-    if (functions_register(&err)) {
+    if (functions_register(&err) || sink_register(&err)) {
         fprintf(stderr, "sdf-sim: %s\n", sdf_error_text(err));
         sdf_error_free(err);
         return 1;

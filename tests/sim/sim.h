@@ -31,6 +31,7 @@ typedef struct sim_faults {
     uint32_t user;                   /* a function fails */
     uint32_t read, write, slow_down; /* store operations of a worker */
     uint32_t flip, vanish;           /* committed objects */
+    uint32_t publish;                /* of outputs, by the driver */
     bool heavy;
 } sim_faults;
 
@@ -118,6 +119,8 @@ void disk_protect(struct disk *d, uint32_t stage); /* its objects don't rot: nob
 void disk_undo_future(struct disk *d);             /* workers were stopped before they got there */
 /* Objects under the context that are no plans; all: those too. Tells and counts them. */
 uint32_t disk_leftovers(struct disk *d, bool all);
+/* The running worker's next operation. Not SDF_OK: it fails. */
+int disk_operation(struct disk *d, uint32_t in_1000, const char *what, sdf_error **err);
 void disk_free(struct disk *d);
 
 /* ---- data.c: records, and what operators do to them, one at a time ---- */
@@ -141,56 +144,128 @@ int rec_compare_keys(const rec *a, const rec *b); /* byte order */
 int rec_compare(const void *a, const void *b);    /* key, then value; for qsort */
 
 typedef enum step_kind {
+    STEP_MEMORY, /* sources */
+    STEP_WORDS,
+    STEP_RECORDS,
+    STEP_NUMBERS,
     STEP_SHIFT,    /* map: another key */
     STEP_ODD,      /* filter */
     STEP_EXPAND,   /* flat_map: none, one or two records for one */
+    STEP_VALUES,   /* map_values */
     STEP_FLAKY,    /* map: the same, but it fails when told to */
+    STEP_COUNTED,  /* map: the same, and counts */
+    STEP_PICKY,    /* map: the same, but some records are errors: skipped or diverted */
+    STEP_BONUS,    /* map: adds a broadcast value */
     STEP_UNSTABLE, /* map: the value says which run of which task made it */
-    STEP_SUM,      /* reduce_by_key */
-    STEP_COUNT,    /* aggregate_by_key */
-    STEP_FOLD,     /* map_groups */
+    STEP_COALESCE,
+    STEP_UNION,
+    STEP_SUM,   /* reduce_by_key */
+    STEP_COUNT, /* aggregate_by_key */
+    STEP_FOLD,  /* map_groups */
     STEP_SORT,
     STEP_SORT_DOWN,
     STEP_PARTITION,
+    STEP_REPARTITION,
+    STEP_DISTINCT,
+    STEP_INDEX, /* the value: its number */
+    STEP_MEET,  /* map_cogroups */
+    STEP_JOIN,  /* joins make one number of both values */
+    STEP_JOIN_LEFT,
+    STEP_JOIN_FULL,
+    STEP_TABLE, /* inner and left, the right side as a table */
+    STEP_TABLE_LEFT,
+    STEP_SUBTRACT,
+    STEP_INTERSECT,
     STEP_KINDS
 } step_kind;
 
-#define STEPS_MAX 8
+/* What is known of the order of records: nothing, that keys ascend or descend, all. */
+typedef enum order_known { ORDER_NONE, ORDER_KEYS, ORDER_DOWN, ORDER_EXACT } order_known;
 
-typedef enum source_kind { SOURCE_MEMORY, SOURCE_TEXT, SOURCE_BINARY } source_kind;
+typedef struct step {
+    step_kind kind;
+    uint32_t parents[2]; /* steps before it */
+    uint32_t partitions;
+    bool persist, divert;
+    bool masked; /* its values differ from run to run, or depend on an order that isn't known */
+    /* What the oracle says: */
+    recs out;
+    order_known order;
+    int64_t counted; /* by STEP_COUNTED, or records that are errors to STEP_PICKY */
+    node *node;
+} step;
+
+#define STEPS_MAX  16
+#define BINARY_KEY 8    /* bytes */
+#define BONUS      1000 /* the broadcast value */
 
 typedef struct pipeline {
-    source_kind source;
-    recs input; /* what the source yields, as records (text: its words) */
-    char uris[4096];
+    step steps[STEPS_MAX];
+    uint32_t count;
+    char uris[STEPS_MAX][2048]; /* files of sources */
     uint64_t split_bytes;
-    uint32_t source_partitions;
-    step_kind steps[STEPS_MAX];
-    uint32_t partitions[STEPS_MAX]; /* of wide steps */
-    uint32_t step_count;
     bool unstable;
 } pipeline;
 
-bool step_is_wide(step_kind k);
 const char *step_name(step_kind k);
+uint32_t step_parents(step_kind k);
 /* One record through a narrow step; out has room for 2. Returns how many. */
 uint32_t step_apply(step_kind k, const rec *in, rec out[2]);
+bool step_refuses(const rec *in);   /* STEP_PICKY: it is an error */
+int64_t step_counts(const rec *in); /* STEP_COUNTED: so much */
 int64_t fold_value(int64_t sum, int64_t count, int64_t largest);
-/* The whole pipeline, serially. The order is that of a sort, if the last wide step is one, or of the source, if there
- * is no wide step; else none. */
-typedef enum order_known { ORDER_NONE, ORDER_KEYS, ORDER_DOWN, ORDER_EXACT } order_known;
-order_known oracle_run(const pipeline *p, recs *out);
+int64_t pair_value(const int64_t *left, const int64_t *right); /* joins; NULL: missing */
+void number_record(int64_t number, rec *out);                  /* STEP_NUMBERS */
+/* Fills in what the oracle says of the last step; its parents are done. False: too many records. */
+bool oracle_step(pipeline *p, step *s);
 
-/* ---- pipeline.c: random pipelines, as data and as lineage ---- */
+/* ---- pipeline.c: random pipelines, as data ---- */
 
 void pipeline_make(world *w, pipeline *p);
-/* The pipeline's nodes; the last one is returned with a reference. first_stage: ids are taken from *next_stage. */
-node *pipeline_nodes(world *w, const pipeline *p, uint32_t *next_stage);
 void pipeline_free(pipeline *p);
+/* Does the step, or one that leads to it, divert records? */
+bool pipeline_diverts(const pipeline *p, uint32_t step);
+
+/* ---- lineage.c: and as lineage ---- */
+
+/* Makes each step's node; stages of sources in memory are taken from *next_stage. */
+void lineage_make(world *w, pipeline *p, uint32_t *next_stage);
+
+/* ---- sink.c: virtual outputs, "simsink:NAME" ---- */
+
+int sink_register(sdf_error **err);
+void sink_begin(world *w); /* of a history: no outputs */
+void sink_end(world *w);
+/* Published files of an output, and whether it is whole. The callback may be NULL. */
+typedef void (*sink_file_fn)(const char *name, const void *data, size_t size, void *user);
+bool sink_look(const char *name, uint32_t *files, sink_file_fn callback, void *user);
+bool sink_broke(const char *name); /* publishing it failed */
 
 /* ---- functions.c: what workers run ---- */
 
 int functions_register(sdf_error **err);
+
+/* ---- audit.c: what accumulators and record errors must add up to ---- */
+
+typedef struct audit_entry {
+    uint32_t stage; /* that runs the step; once for each time it does */
+    uint32_t step;
+    bool partly; /* its job stops early */
+} audit_entry;
+
+typedef struct audit {
+    audit_entry *entries;
+    uint32_t entry_count;
+    uint32_t *finished; /* stages */
+    uint32_t finished_count;
+} audit;
+
+/* Notes the plan's operators that count. Returns how many records its stages are to divert. */
+int64_t audit_plan(audit *a, const pipeline *p, const plan *document, uint32_t target, bool partly);
+void audit_finished(audit *a, uint32_t stage);
+/* At rest: half-done stages were dropped. */
+void audit_check(const audit *a, world *w, const pipeline *p, const driver *d);
+void audit_free(audit *a);
 
 /* ---- history.c ---- */
 
