@@ -19,10 +19,20 @@ static bool can_hold(const node *n, uint32_t side)
     return n->how == PLAN_COGROUP_INNER || n->how == (side == LEFT ? PLAN_COGROUP_RIGHT : PLAN_COGROUP_LEFT);
 }
 
+/* Has every branch of the other side room for a lookup and what goes with it? */
+static bool has_room(const segment *big)
+{
+    for (uint32_t i = 0; i < big->branch_count; i++)
+        if (big->branches[i].plan.op_count + 2 > PLAN_OPS_MAX)
+            return false;
+    return true;
+}
+
 static bool is_small(const builder *b, const node *n, uint32_t side)
 {
-    const node_info *info = info_of(b, n->parents[side]);
-    return can_hold(n, side) && info->seg.known && info->seg.estimate <= b->config->broadcast_bytes;
+    const segment *small = &info_of(b, n->parents[side])->seg, *big = &info_of(b, n->parents[!side])->seg;
+    return can_hold(n, side) && small->known && small->estimate <= b->config->broadcast_bytes &&
+           big->side_count < PLAN_SIDES_MAX && has_room(big);
 }
 
 /* By sizes: the smaller one of those that are small and may be held. */
@@ -92,13 +102,11 @@ static int lookup_type(const node *n, uint32_t side, char **type, sdf_error **er
 
 static int check_ops(const node *n, const segment *s, sdf_error **err)
 {
-    for (uint32_t i = 0; i < s->branch_count; i++)
-        if (s->branches[i].plan.op_count + 2 > PLAN_OPS_MAX) {
-            error_set(err, SDF_E_LIMIT, "%s: more than %u operators in one stage", n->label, PLAN_OPS_MAX);
-            error_hint(err, "sdf_persist a collection on the way, or use SDF_JOIN_PARTITIONED");
-            return SDF_E_LIMIT;
-        }
-    return SDF_OK;
+    if (has_room(s))
+        return SDF_OK;
+    error_set(err, SDF_E_LIMIT, "%s: more than %u operators in one stage", n->label, PLAN_OPS_MAX);
+    error_hint(err, "sdf_persist a collection on the way, or use SDF_JOIN_PARTITIONED");
+    return SDF_E_LIMIT;
 }
 
 /* The lookup behind every branch, and if the table is the left side, the sides of the pair swapped. */

@@ -177,17 +177,32 @@ static void test_numbers_of_tables(void **state)
     RELEASE(lists, sc, sb, sum, all, one, ac, ab, c, b, a);
 }
 
-static void test_too_many_tables(void **state)
+static node *many_joins(node *b, node_join how)
 {
-    next_id = next_stage = 1;
-    node *n = words(), *b = make_memory("bytes", 2);
-    for (int i = 0; i <= PLAN_SIDES_MAX; i++) { /* values would grow: only the keys go on */
-        node *join = make_join(PLAN_COGROUP_INNER, JOIN_BROADCAST_RIGHT, n, b, 0);
+    node *n = words();
+    for (int i = 0; i <= PLAN_SIDES_MAX; i++) { /* the types of values would grow: they become numbers again */
+        node *join = make_join(PLAN_COGROUP_INNER, how, n, b, 0);
         node *next = make_op(PLAN_OP_MAP_VALUES, join, "map_values", "ones");
         RELEASE(n, join);
         n = next;
     }
+    return n;
+}
+
+static void test_too_many_tables(void **state)
+{
+    next_id = next_stage = 1;
+    node *b = make_memory("bytes", 2), *n = many_joins(b, JOIN_BROADCAST_RIGHT);
     expect_failure(n, &collect, SDF_E_LIMIT, "tables", "SDF_JOIN_PARTITIONED");
+    node_unref(n, NULL, NULL);
+    config.broadcast_bytes = 1000;
+    b->data_bytes = 10;
+    n = many_joins(b, JOIN_AUTO); /* what is not asked for is not done at any price */
+    planned p = plan_of(n, &collect);
+    for (uint32_t i = 0; i < p.plan->stage_count; i++)
+        assert_in_range(p.plan->stages[i].side_count, 0, PLAN_SIDES_MAX);
+    planned_clear(&p);
+    config.broadcast_bytes = 0;
     RELEASE(n, b);
 }
 
