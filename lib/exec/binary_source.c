@@ -1,19 +1,20 @@
-/* Fixed-length records of a split: the first key_bytes of each are its key, the rest its value. Whole records are read
- * into one buffer and pushed as views of it; where there is only a key or only a value, as a fixed column. */
+/* Fixed-length records: the first key_bytes of each are its key, the rest its value. Whole records are pushed as views
+ * of the buffer; where there is only a key or only a value, as a fixed column. */
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "exec/range.h"
-#include "store/input.h"
+#include "exec/reader.h"
+#include "exec/sources.h"
 
 typedef struct binary {
-    leg leg;
+    range range;
+    reader reader;
     op *first;
-    input *in;
     uint32_t record, key; /* bytes */
-    uint8_t *bytes;
-    size_t capacity; /* whole records */
     sdf_slice keys[SDF_BATCH_MAX], values[SDF_BATCH_MAX];
+    uint64_t offsets[SDF_BATCH_MAX];
 } binary;
 
 static void binary_columns(binary *b, const uint8_t *from, sdf_batch *batch)
@@ -36,127 +37,109 @@ static void binary_columns(binary *b, const uint8_t *from, sdf_batch *batch)
     column_set_slices(&batch->value, b->values);
 }
 
-/* Pushes what one read gave; *at moves on. */
-static int binary_push(binary *b, size_t records, uint64_t *at, bool *wanted, sdf_error **err)
+/* Pushes the whole records in the buffer. */
+static int binary_push(binary *b, sdf_error **err)
 {
-    for (size_t i = 0; i < records;) {
-        sdf_batch batch = {.count = leg_room(&b->leg)};
-        if (batch.count > records - i)
-            batch.count = records - i;
-        binary_columns(b, b->bytes + i * b->record, &batch);
+    reader *r = &b->reader;
+    for (size_t left = reader_held(r) / b->record; left;) {
+        sdf_batch batch = {.count = range_room(&b->range)};
+        batch.count = batch.count < left ? batch.count : left;
+        binary_columns(b, r->bytes + r->begin, &batch);
+        for (size_t i = 0; b->first->origins && i < batch.count; i++)
+            b->offsets[i] = r->at + i * b->record;
+        batch.offsets = b->first->origins ? b->offsets : NULL;
         int rc = op_push(b->first, &batch, err);
-        i += batch.count;
-        *at += (uint64_t)batch.count * b->record;
-        if (rc) {
-            *wanted = rc != OP_STOP;
-            return rc;
-        }
-        if ((rc = leg_step(&b->leg, batch.count, *at, err)))
-            return rc;
-    }
-    return SDF_OK;
-}
-
-/* Records in [*at, stop): as text_stretch of text_source.c. */
-static int binary_stretch(binary *b, uint64_t *at, uint64_t stop, bool *wanted, sdf_error **err)
-{
-    while (*at < stop) {
-        size_t got, want = stop - *at < b->capacity ? stop - *at : b->capacity;
-        int rc = input_read(b->in, b->bytes, want, *at, &got, err);
         if (rc)
             return rc;
-        if (got < want)
-            return error_set(err, SDF_E_CORRUPT, "\"%s\" ends at byte %llu, it had %llu bytes when the job was planned",
-                             b->leg.split->path, (unsigned long long)(*at + got),
-                             (unsigned long long)b->leg.split->file_size);
-        b->leg.env->metrics.bytes_read += got;
-        if ((rc = binary_push(b, got / b->record, at, wanted, err)))
+        poison(r->bytes + r->begin, batch.count * b->record);
+        reader_skip(r, batch.count * b->record);
+        left -= batch.count;
+        if (r->ended && !reader_held(r) && !b->range.bounded)
+            b->range.stop = r->at; /* where a compressed file ends is known only now */
+        if ((rc = range_step(&b->range, batch.count, r->at, err)))
             return rc;
     }
     return SDF_OK;
 }
 
-static int binary_sample(binary *b, scan_share *share, sdf_error **err)
+static int left_over(const binary *b, uint64_t bytes, uint64_t over, sdf_error **err)
 {
-    bool wanted = true;
+    error_set(err, SDF_E_CORRUPT,
+              "\"%s\" has %llu bytes, which is no whole number of records of %u bytes: %llu are left over",
+              b->range.split->path, (unsigned long long)bytes, b->record, (unsigned long long)over);
+    error_hint(err, "the file was cut short, or record_bytes is not its record length");
+    return SDF_E_CORRUPT;
+}
+
+/* Records in [at, stop): SDF_OK at the end, OP_STOP after a cut or when nobody wants more. */
+static int binary_stretch(binary *b, uint64_t at, uint64_t stop, sdf_error **err)
+{
+    reader *r = &b->reader;
+    r->stop = stop;
+    int rc = reader_seek(r, at, err);
+    while (!rc && r->at < stop) {
+        if (reader_held(r) >= b->record)
+            rc = binary_push(b, err);
+        else if (!r->ended)
+            rc = reader_fill(r, "record", 0, err);
+        else
+            return reader_held(r) ? left_over(b, r->at + reader_held(r), reader_held(r), err) : SDF_OK;
+    }
+    return rc;
+}
+
+static int binary_sample(binary *b, sdf_error **err)
+{
     uint64_t chunk = SAMPLE_CHUNK_BYTES / b->record * b->record;
-    share->total = b->leg.stop - b->leg.start;
-    b->leg.may_cut = false;
-    for (unsigned i = 0; i < SAMPLE_CHUNKS && wanted; i++) {
-        uint64_t at = leg_chunk(&b->leg, i) / b->record * b->record, from = at;
-        int rc = binary_stretch(b, &at, at + chunk, &wanted, err);
-        if (rc && rc != OP_STOP)
-            return rc;
-        share->seen += at - from;
+    int rc = SDF_OK;
+    for (unsigned i = 0; i < b->range.chunks && !rc; i++) {
+        uint64_t at = range_chunk(&b->range, i, SAMPLE_CHUNK_BYTES) / b->record * b->record;
+        rc = binary_stretch(b, at, at + chunk, err);
+        range_seen(&b->range, chunk);
     }
-    return SDF_OK;
+    return rc;
 }
 
-static int binary_whole(binary *b, buf *cut, sdf_error **err)
+static int binary_whole(binary *b, sdf_error **err)
 {
-    bool wanted = true;
-    uint64_t at = b->leg.start;
-    int rc = binary_stretch(b, &at, b->leg.stop, &wanted, err);
-    if (rc && rc != OP_STOP)
+    int rc = binary_stretch(b, b->range.start, b->range.stop, err);
+    if (rc)
         return rc;
-    return wanted ? leg_close(&b->leg, at, cut, err) : SDF_OK;
+    range_seen(&b->range, b->range.split->codec ? b->range.split->file_size : b->reader.at - b->range.start);
+    return range_close(&b->range, b->reader.at, err);
 }
 
 static int binary_check(const binary *b, sdf_error **err)
 {
-    const task_split *s = b->leg.split;
+    const task_split *s = b->range.split;
     if (!b->record || b->key > b->record)
         return error_set(err, SDF_E_INVALID, "records of %u bytes with keys of %u can't be", b->record, b->key);
-    if (s->file_size % b->record) {
-        error_set(err, SDF_E_CORRUPT,
-                  "\"%s\" has %llu bytes, which is no whole number of records of %u bytes: %llu are left over", s->path,
-                  (unsigned long long)s->file_size, b->record, (unsigned long long)(s->file_size % b->record));
-        error_hint(err, "the file was cut short, or record_bytes is not its record length");
-        return SDF_E_CORRUPT;
-    }
-    if (b->leg.start % b->record || b->leg.stop % b->record)
+    if (!s->codec && s->file_size % b->record)
+        return left_over(b, s->file_size, s->file_size % b->record, err);
+    if (b->range.start % b->record || (b->range.stop != UINT64_MAX && b->range.stop % b->record))
         return error_set(err, SDF_E_INVALID, "\"%s\": a split or cut lies within a record", s->path);
     return SDF_OK;
 }
 
-static int binary_open(binary *b, task_env *env, sdf_error **err)
+int binary_source_run(task_env *env, const plan_input *in, op *first, sdf_error **err)
 {
-    const plan_input *spec = &env->stage->input;
-    int rc = leg_open(&b->leg, env, err);
-    b->record = spec->record_bytes;
-    b->key = spec->key_bytes;
-    if (rc || (rc = binary_check(b, err)))
-        return rc;
-    const task_split *s = b->leg.split;
-    if ((rc = input_open(s->path, s->file_size, s->file_mtime_ns, &b->in, err)))
-        return rc;
-    uint64_t most = env->budget->limit / 8 < SOURCE_BYTES ? env->budget->limit / 8 : SOURCE_BYTES;
-    uint64_t need = b->leg.stop - b->leg.start;
-    most = most < need ? most : need;
-    size_t capacity = most < b->record ? b->record : most / b->record * b->record;
-    if ((rc = budget_take(env->budget, capacity, NULL, err)))
-        return rc;
-    b->capacity = capacity;
-    b->bytes = malloc(capacity);
-    return b->bytes ? SDF_OK : error_no_memory(err);
-}
-
-int binary_source_run(task_env *env, op *first, scan_share *share, buf *cut, sdf_error **err)
-{
+    const task_split *s = &env->piece->split;
     binary *b = calloc(1, sizeof *b);
     if (!b)
         return error_no_memory(err);
     b->first = first;
-    int rc = binary_open(b, env, err);
+    b->record = in->format.record_bytes;
+    b->key = in->format.key_bytes;
+    int rc = range_open(&b->range, env, reader_file_end(s), s->codec || b->record > SAMPLE_CHUNK_BYTES, err);
     if (!rc)
-        rc = share && leg_sampled(&b->leg) && b->record <= SAMPLE_CHUNK_BYTES ? binary_sample(b, share, err)
-                                                                              : binary_whole(b, cut, err);
-    if (!rc)
-        rc = op_finish(first, err);
-    leg_blame(env, rc, err);
-    input_close(b->in);
-    free(b->bytes);
-    budget_give(env->budget, b->capacity);
+        rc = binary_check(b, err);
+    if (!rc && b->range.chunks) {
+        rc = reader_open(&b->reader, env, b->range.stop - b->range.start, err);
+        b->reader.exact = true;
+        if (!rc)
+            rc = b->range.chunks == UINT_MAX ? binary_whole(b, err) : binary_sample(b, err);
+    }
+    reader_close(&b->reader);
     free(b);
     return rc;
 }

@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sdf/shared.h>
+
 #include "base/error.h"
 #include "exec/op.h"
 
@@ -18,6 +20,18 @@ uint32_t sdf_task_partition(const sdf_task *task)
 uint64_t sdf_task_attempt(const sdf_task *task)
 {
     return task ? task->attempt : 0;
+}
+
+int sdf_task_broadcast(const sdf_task *task, const char *name, sdf_slice *bytes, sdf_error **err)
+{
+    if (!task || !name || !bytes)
+        return error_set(err, SDF_E_INVALID, "sdf_task_broadcast needs a task, a name and where to put the value");
+    if (!task->env->broadcast) {
+        error_set(err, SDF_E_NOT_FOUND, "there is no broadcast value \"%.200s\"", name);
+        error_hint(err, "call sdf_broadcast before the job is submitted");
+        return SDF_E_NOT_FOUND;
+    }
+    return task->env->broadcast(task->env, name, bytes, err);
 }
 
 /* Codes that tell the scheduler how to go on pass through. Any other is the host's own trouble: a function that says
@@ -91,7 +105,7 @@ int call_open(call *c, task_env *env, const plan_call *spec, const char *value_t
         return SDF_E_PROGRAM;
     }
     c->fn = fn;
-    c->task = (struct sdf_task){env->request->stage, env->request->task, env->request->attempt};
+    c->task = (struct sdf_task){env->request->stage, env->request->task, env->request->attempt, env};
     c->arg = buf_slice(&spec->arg);
     if (!fn->def.open)
         return SDF_OK;

@@ -15,6 +15,8 @@ typedef struct scan_share {
 int branch_open(task_env *env, const plan_branch *b, op *end, op **first, sdf_error **err);
 /* Closes the operators up to, and not with, `end`. */
 void branch_close(op *first, const op *end);
+/* Hands on what the operators hold only to fill a batch, before env->piece changes. SDF_OK, OP_STOP or an error. */
+int branch_drain(op *first, const op *end, sdf_error **err);
 /* Reads what env->piece gives to this input and pushes it; finishing is the caller's. SDF_OK, OP_STOP or an error. */
 int input_run(task_env *env, const plan_input *in, op *first, sdf_error **err);
 /* All three for the current piece, and finishes the chain and with it `end`: for the sources of a cogroup. */
@@ -41,30 +43,39 @@ static inline op_types branch_types(const plan_branch *b)
 int narrow_new(task_env *env, const plan_op *spec, op_types in, op *next, op **out, sdf_error **err);
 int expr_op_new(task_env *env, const plan_op *spec, op_types in, op *next, op **out, sdf_error **err);
 int project_new(task_env *env, const plan_op *spec, op_types in, op *next, op **out, sdf_error **err);
+/* The same without a plan_op: `kind` of records of types `in`, which become `to`. */
+int project_open(task_env *env, plan_project kind, op_types in, op_types to, op *next, op **out, sdf_error **err);
 int sample_op_new(task_env *env, const plan_op *spec, op_types in, op *next, op **out, sdf_error **err);
 int index_op_new(task_env *env, const plan_op *spec, op_types in, op *next, op **out, sdf_error **err);
 int fold_op_new(task_env *env, const plan_op *spec, op_types in, op *next, op **out, sdf_error **err);
 int lookup_op_new(task_env *env, const plan_op *spec, op_types in, op *next, op **out, sdf_error **err);
 int limit_new(task_env *env, uint64_t most, op *next, op **out, sdf_error **err);
 
-/* ---- element.c: the element of a record (include/sdf/rdd.h) ---- */
-/* The type of the element of (key, value); malloc'd, NULL: no memory. Used by the planner as well: it is in spec/type.h
- * as type_element. */
-/* One element, as raw bytes of that type; a tuple is written into `room` (cleared first), charged to the budget. */
-int element_make(op_types types, const sdf_slice *key, const sdf_slice *value, buf *room, sdf_slice *element,
-                 sdf_error **err);
-/* Back again; unescaped bytes go into `room`, which must not move what was returned before (it is reserved once). */
-int element_split(op_types types, const sdf_slice *element, buf *room, sdf_slice *key, sdf_slice *value,
+/* ---- element.c: the element of a record (include/sdf/rdd.h). Its type is type_element's (spec/type.h) ---- */
+/* Whether elements are tuples; else the element is the side that is not null. */
+static inline bool element_is_tuple(op_types types)
+{
+    return type_of(types.key) != TYPE_NULL && type_of(types.value) != TYPE_NULL;
+}
+/* Bytes that element_write may need, and the tuple (key, value) itself: returns its bytes. */
+size_t element_room(op_types types, const sdf_slice *key, const sdf_slice *value);
+size_t element_write(uint8_t *to, op_types types, const sdf_slice *key, const sdf_slice *value);
+/* Back again, where it is a tuple. Values that do not lie in it as they are go into `room`, of element->size +
+ * ELEMENT_NUMBERS bytes. SDF_E_CORRUPT: the bytes are no such tuple. */
+#define ELEMENT_NUMBERS 16
+int element_split(op_types types, const sdf_slice *element, uint8_t *room, sdf_slice *key, sdf_slice *value,
                   sdf_error **err);
 
-/* ---- counters.c: accumulators and counts of record errors ---- */
-int counters_add(task_env *env, const char *name, int64_t delta, sdf_error **err);
-
 /* ---- error_log.c: records that can't be made sense of ---- */
-/* By policy: FAIL gives the error (naming operator, source and offset), SKIP counts, DIVERT counts and writes. offset
- * UINT64_MAX: not known; the batch's or piece's is used as far as there is one. */
+/* By policy: FAIL gives the error (naming operator, source and offset), SKIP counts, DIVERT counts and writes. offset:
+ * of the record in the file of the piece; UINT64_MAX: not known. */
 int record_error(task_env *env, plan_errors policy, const char *label, uint64_t offset, const sdf_slice *record,
                  const char *reason, sdf_error **err);
+/* The same of record i of a batch, which an operator could not take. */
+int record_reject(task_env *env, plan_errors policy, const char *label, op_types types, const sdf_batch *batch,
+                  size_t i, const char *reason, sdf_error **err);
+/* Says in front of an error in which file and where the record begins, as far as that is known. */
+void record_locate(const task_env *env, uint64_t offset, sdf_error **err);
 
 /* ---- outputs.c, file_output.c: ends of chains ---- */
 int result_output_new(task_env *env, const plan_output *spec, task_reply *reply, exec_result *result, op **out,

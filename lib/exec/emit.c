@@ -107,10 +107,30 @@ static inline void side_view(sdf_out *out, out_side *side, const sdf_slice *valu
 
 static const sdf_slice nothing = {NULL, 0};
 
+/* A record of which the operator gives one side itself (out_own). view: the other one need not be copied. */
+static int emit_owned(sdf_out *out, const sdf_slice *key, const sdf_slice *value, bool view)
+{
+    bool own_key = out->own_side == SDF_KEY;
+    key = own_key ? &out->own : key;
+    value = own_key ? value : &out->own;
+    int rc = emit_check(out, key, value);
+    if (rc)
+        return rc;
+    bool key_view = own_key ? out->own_view : view, value_view = own_key ? view : out->own_view;
+    size_t size = (key_view ? 0 : key->size) + (value_view ? 0 : value->size);
+    if (size > out->capacity - out->used && (rc = out_reserve(out, size)))
+        return rc;
+    (key_view ? side_view : side_copy)(out, &out->key, key);
+    (value_view ? side_view : side_copy)(out, &out->value, value);
+    return emit_done(out, key_view || value_view);
+}
+
 int sdf_emit(sdf_out *out, const sdf_slice *key, const sdf_slice *value)
 {
     key = key ? key : &nothing;
     value = value ? value : &nothing;
+    if (__builtin_expect(out && out->owning, 0))
+        return emit_owned(out, key, value, false);
     int rc = emit_check(out, key, value);
     if (rc)
         return rc;
@@ -136,13 +156,17 @@ int sdf_emit_view(sdf_out *out, const sdf_slice *key, const sdf_slice *value)
 {
     key = key ? key : &nothing;
     value = value ? value : &nothing;
-    int rc = emit_check(out, key, value);
+    int rc = emit_ready(out);
     if (rc)
         return rc;
     if (key->size && stack_holds(key->data))
         return emit_from_stack(out, "key");
     if (value->size && stack_holds(value->data))
         return emit_from_stack(out, "value");
+    if (__builtin_expect(out->owning, 0))
+        return emit_owned(out, key, value, true);
+    if ((rc = emit_check(out, key, value)))
+        return rc;
     if (emit_surplus(out))
         return SDF_OK;
     side_view(out, &out->key, key);
@@ -153,6 +177,8 @@ int sdf_emit_view(sdf_out *out, const sdf_slice *key, const sdf_slice *value)
 static int emit_number(sdf_out *out, const sdf_slice *key, type_kind kind, uint64_t bits)
 {
     key = key ? key : &nothing;
+    if (__builtin_expect(out && out->owning, 0) && (out->own_side == SDF_VALUE || out->value.kind == kind))
+        return emit_owned(out, key, &(sdf_slice){&bits, sizeof bits}, false);
     int rc = emit_ready(out);
     if (rc || (rc = emit_typed(out, &out->key, key->size)))
         return rc;
@@ -295,6 +321,16 @@ static int emit_part(sdf_out *out, const sdf_column *keys, const sdf_column *val
     return out->count == SDF_BATCH_MAX ? out_push(out) : SDF_OK;
 }
 
+static int emit_columns_owned(sdf_out *out, size_t count, const sdf_column *keys, const sdf_column *values)
+{
+    int rc = SDF_OK;
+    for (size_t i = 0; i < count && !rc; i++) {
+        sdf_slice key = column_get(keys, i), value = column_get(values, i);
+        rc = emit_owned(out, &key, &value, false);
+    }
+    return rc;
+}
+
 int sdf_emit_columns(sdf_out *out, size_t count, const sdf_column *keys, const sdf_column *values)
 {
     sdf_column null;
@@ -310,6 +346,8 @@ int sdf_emit_columns(sdf_out *out, size_t count, const sdf_column *keys, const s
     const char *fault = column_fault(keys) ? column_fault(keys) : column_fault(values);
     if (fault)
         return emit_bad_column(out, fault);
+    if (out->owning)
+        return emit_columns_owned(out, count, keys, values);
     for (size_t first = 0; first < count && !rc; first += done)
         if ((rc = emit_part(out, keys, values, first, count - first, &done)))
             break;

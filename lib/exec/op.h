@@ -3,6 +3,8 @@
  * push    takes a batch; it lives until push returns, and nothing of it may be kept without a copy.
  * finish  the input is at its end: hand on what is held, then finish the next one. Once.
  * close   frees; after success and failure alike, once, in any state.
+ * drain   between two pieces of a task: hand on what only waits to fill a batch. SDF_OK, OP_STOP or an error. NULL:
+ *         there is nothing of the kind.
  * A return of OP_STOP from push says "I need no more" (a limit): the input stops and finishes. */
 #ifndef EXEC_OP_H
 #define EXEC_OP_H
@@ -22,8 +24,10 @@ struct op {
     int (*push)(op *self, const sdf_batch *batch, sdf_error **err);
     int (*finish)(op *self, sdf_error **err);
     void (*close)(op *self);
+    int (*drain)(op *self, sdf_error **err);
     op *next; /* NULL for outputs */
     task_env *env;
+    bool origins; /* it wants to know where records begin in their source, if anybody does (sdf_batch.offsets) */
 };
 
 static inline int op_push(op *o, const sdf_batch *batch, sdf_error **err)
@@ -70,10 +74,24 @@ void out_enter_mute(sdf_out *out);   /* for a function that may only sdf_fail (a
 bool out_failed(const sdf_out *out); /* an emit was refused or the operators below failed or want no more */
 int out_leave(sdf_out *out, int status, const plan_call *spec, sdf_error **err);
 uint64_t out_count(const sdf_out *out); /* records emitted since out_new */
+/* Where the record that the function is called for next begins in its source; UINT64_MAX: not known. What is emitted
+ * gets it as its own. */
+void out_origin(sdf_out *out, uint64_t offset);
+/* From now on every record gets this as its key or value (an sdf_side), whatever the function emits there. view: it
+ * lives as long as the input batch; else it is copied. */
+void out_own(sdf_out *out, sdf_side side, const sdf_slice *own, bool view);
+/* Around a call for one record that may fail and be left out: what it emits is held back, at the task's expense, until
+ * out_release (which answers as sdf_emit), or is forgotten together with the failure by out_drop. The latter gives what
+ * sdf_fail said ("": nothing), until the next call. It also forgets the failure of a call that emits nothing. */
+void out_hold(sdf_out *out);
+int out_release(sdf_out *out);
+const char *out_drop(sdf_out *out);
+bool out_refused(const sdf_out *out); /* more is wrong than that a function said sdf_fail */
 /* For operators and built-in functions, which are trusted with types: at most SDF_BATCH_MAX records lent straight to
  * the next operator, after what is pending; and one record to collect as a view. Returns as sdf_emit. */
 int out_emit_views(sdf_out *out, size_t count, const sdf_column *keys, const sdf_column *values);
 int out_keep(sdf_out *out, const sdf_slice *key, const sdf_slice *value);
+int out_pass(sdf_out *out, const sdf_batch *batch); /* a whole batch, lent */
 /* A stand-alone collector of one value, for encode, finish and reduce: out_value_take gives the emitted value (valid
  * until the next out_value_reset); SDF_E_USER if not exactly one was emitted. A status that the function returned goes
  * through out_leave first. It never spills: encode runs inside spills, so a large value may overdraw the budget until
@@ -87,6 +105,7 @@ int out_value_take(sdf_out *out, const plan_call *spec, sdf_slice *value, sdf_er
 struct sdf_task {
     uint32_t stage, partition;
     uint64_t attempt;
+    task_env *env; /* for sdf_task_broadcast */
 };
 typedef struct call {
     const function *fn;
@@ -104,18 +123,10 @@ int call_failed(const call *c, int status, const char *message, sdf_error **err)
 /* The same without an opened call. message NULL: it gave no reason. */
 int call_error(const plan_call *spec, int status, const char *message, sdf_error **err);
 
-/* ---- shuffle_output.c, shuffle_input.c: the doors to the blocking operators ---- */
+/* ---- shuffle_output.c: the door to the blocking outputs ---- */
 /* Outputs of kind PLAN_OUTPUT_SHUFFLE: with combiner, sorted, or plain; hash, range or forward. They fill in the
  * reply's index, fingerprint, object_bytes, records and samples at finish. */
 int shuffle_output_new(task_env *env, const plan_output *spec, task_reply *reply, exec_result *result, op **out,
                        sdf_error **err);
-/* Inputs of kind PLAN_INPUT_SHUFFLE: read everything, push it into `first`, then finish it. */
-int shuffle_input_run(task_env *env, const plan_input *spec, op *first, sdf_error **err);
-
-/* Tables of built-in functions, registered by exec_register_builtins. */
-extern const sdf_function builtin_aggregators[];
-extern const size_t builtin_aggregator_count;
-extern const sdf_function builtin_functions[];
-extern const size_t builtin_function_count;
 
 #endif

@@ -31,19 +31,19 @@ sdf_out *out_new(task_env *env, op *next, type_kind key, type_kind value, sdf_er
     return out;
 }
 
-/* Gives the copies' memory back. Only while nothing is pending. */
-static void out_drop_bytes(sdf_out *out)
+void out_drop_bytes(sdf_out *out)
 {
     free(out->bytes);
     budget_give(out->env->budget, out->capacity);
     out->bytes = NULL;
-    out->capacity = 0;
+    out->capacity = out->used = 0;
 }
 
 void out_free(sdf_out *out)
 {
     if (!out)
         return;
+    hold_free(out);
     out_drop_bytes(out);
     sdf_error_free(out->error);
     free(out);
@@ -58,7 +58,7 @@ int out_trouble(sdf_out *out, int status, bool downstream)
     return out->status;
 }
 
-static int out_pushed(sdf_out *out, int rc)
+int out_pushed(sdf_out *out, int rc)
 {
     if (rc == OP_STOP) {
         out->stopped = true;
@@ -67,20 +67,40 @@ static int out_pushed(sdf_out *out, int rc)
     return rc ? out_trouble(out, rc, true) : SDF_OK;
 }
 
-int out_push(sdf_out *out)
+void out_place(sdf_out *out)
 {
-    sdf_batch batch = {.count = out->count};
-    if (!out->count)
-        return SDF_OK;
+    for (; out->placed < out->count; out->placed++)
+        out->origins[out->placed] = out->origin;
+}
+
+int out_push_first(sdf_out *out, size_t count)
+{
+    sdf_batch batch = {.count = count};
     gathered_column(&out->key.values, out->key.kind, &batch.key);
     gathered_column(&out->value.values, out->value.kind, &batch.value);
-    int rc = op_push(out->next, &batch, &out->error);
+    if (out->tracking) {
+        out_place(out);
+        batch.offsets = out->origins;
+    }
+    return out_pushed(out, count ? op_push(out->next, &batch, &out->error) : SDF_OK);
+}
+
+int out_push(sdf_out *out)
+{
+    if (out->holding)
+        return out->count ? hold_push(out) : SDF_OK;
+    if (!out->count) {
+        out->used = 0;
+        return SDF_OK;
+    }
+    int rc = out_push_first(out, out->count);
     poison(out->bytes, out->used);
     out->count = 0;
+    out->placed = 0;
     out->used = 0;
     if (out->capacity > OUT_BYTES_KEPT)
         out_drop_bytes(out);
-    return out_pushed(out, rc);
+    return rc;
 }
 
 /* A collector of one value runs inside spills, when the budget is spent by what is being spilled: it overdraws a little
@@ -103,28 +123,37 @@ static int out_charge(sdf_out *out, size_t size)
     return SDF_OK;
 }
 
+/* The buffer is full, and nothing of it may be thrown away that a call held back refers to. */
+static int out_empty(sdf_out *out)
+{
+    int rc = out->next ? out_push(out) : SDF_OK;
+    if (!rc && out->holding && out->count) /* the first push was of what came before the call */
+        rc = out_push(out);
+    return rc;
+}
+
 int out_reserve(sdf_out *out, size_t size)
 {
     if (size <= out->capacity - out->used)
         return SDF_OK;
-    if (out->next) {
-        int rc = out_push(out);
-        if (rc)
-            return rc;
-    }
-    if (size <= out->capacity)
+    int rc = out_empty(out);
+    if (rc)
+        return rc;
+    if (size <= out->capacity - out->used)
         return SDF_OK;
+    if (out->holding && (rc = hold_retire_bytes(out)))
+        return rc;
     out_drop_bytes(out);
     size_t least = out->next ? OUT_BYTES : OUT_BYTES / 16, capacity = size < least ? least : size;
-    int rc = out_charge(out, capacity);
+    rc = out_charge(out, capacity);
     if (rc)
         return out_trouble(out, rc, false);
-    out->capacity = capacity;
     out->bytes = malloc(capacity);
-    if (out->bytes)
+    if (out->bytes) {
+        out->capacity = capacity;
         return SDF_OK;
+    }
     budget_give(out->env->budget, capacity);
-    out->capacity = 0;
     return out_trouble(out, error_no_memory(&out->error), false);
 }
 
@@ -227,13 +256,43 @@ uint64_t out_count(const sdf_out *out)
     return out->emitted;
 }
 
-int out_emit_views(sdf_out *out, size_t count, const sdf_column *keys, const sdf_column *values)
+int out_pass(sdf_out *out, const sdf_batch *batch)
 {
     if (out->status || (out->count && out_push(out)))
         return out->status;
+    out->emitted += batch->count;
+    return batch->count ? out_pushed(out, op_push(out->next, batch, &out->error)) : SDF_OK;
+}
+
+int out_emit_views(sdf_out *out, size_t count, const sdf_column *keys, const sdf_column *values)
+{
     sdf_batch batch = {.count = count, .key = *keys, .value = *values};
-    out->emitted += count;
-    return count ? out_pushed(out, op_push(out->next, &batch, &out->error)) : SDF_OK;
+    return out_pass(out, &batch);
+}
+
+void out_origin(sdf_out *out, uint64_t offset)
+{
+    if (!out->tracking && offset == UINT64_MAX)
+        return;
+    if (!out->tracking) {
+        out->tracking = true;
+        out->origin = UINT64_MAX;
+    }
+    out_place(out);
+    out->origin = offset;
+}
+
+void out_own(sdf_out *out, sdf_side side, const sdf_slice *own, bool view)
+{
+    out->owning = true;
+    out->own_side = side;
+    out->own = *own;
+    out->own_view = view;
+}
+
+bool out_refused(const sdf_out *out)
+{
+    return out->status;
 }
 
 sdf_out *out_value_new(task_env *env, type_kind value, sdf_error **err)

@@ -1,4 +1,4 @@
-/* The inside of sdf_out, for out.c and emit.c alone. Everyone else: exec/op.h. */
+/* The inside of sdf_out, for out.c, out_hold.c and emit.c alone. Everyone else: exec/op.h. */
 #ifndef EXEC_OUT_H
 #define EXEC_OUT_H
 
@@ -19,6 +19,16 @@ typedef struct out_side {
     gathered_side values;
 } out_side;
 
+/* Records of a call that may yet fail, moved out of the way. */
+typedef struct out_held {
+    struct out_held *next;
+    size_t count;
+    gathered_side key, value;
+    uint64_t origins[SDF_BATCH_MAX];
+    uint8_t *bytes; /* copies that these or earlier ones refer to; may be NULL */
+    size_t capacity;
+} out_held;
+
 struct sdf_out {
     task_env *env;
     op *next; /* NULL: a collector of one value */
@@ -34,13 +44,34 @@ struct sdf_out {
     size_t used, capacity;
     out_side key, value;
     uint8_t views[SDF_BATCH_MAX]; /* 1: some of the record is not in `bytes` */
+    bool owning, own_view;        /* see out_own */
+    sdf_side own_side;
+    sdf_slice own;
+    bool tracking; /* origins are known of some records */
+    uint64_t origin, origins[SDF_BATCH_MAX];
+    size_t placed; /* pending records whose origin is written down */
+    bool holding;  /* see out_hold; what was there before: */
+    size_t mark, mark_used;
+    uint64_t mark_emitted;
+    out_held *held, *held_last;
     char message[OUT_MESSAGE_MAX];
 };
 
 /* Makes room for `size` bytes of copies; may push what is pending. */
 int out_reserve(sdf_out *out, size_t size);
-/* Pushes what is pending; the error, if any, stays in out->error. */
+/* Pushes what is pending (or holds it back); the error, if any, stays in out->error. */
 int out_push(sdf_out *out);
+/* Pushes the first `count` pending records, and what became of it; they are still there afterwards. */
+int out_push_first(sdf_out *out, size_t count);
+/* What a push of records elsewhere came to. */
+int out_pushed(sdf_out *out, int rc);
+void out_place(sdf_out *out); /* writes down the origins of all pending records */
+/* Gives the copies' memory back. Only while nothing refers to it. */
+void out_drop_bytes(sdf_out *out);
+/* out_hold.c: instead of out_push while a call is held back; and of dropping `bytes`. */
+int hold_push(sdf_out *out);
+int hold_retire_bytes(sdf_out *out);
+void hold_free(sdf_out *out);
 /* Keeps the first trouble and gives it back as the emit's answer. */
 int out_trouble(sdf_out *out, int status, bool downstream);
 

@@ -19,6 +19,7 @@ typedef struct task_env {
     const char *scratch_dir; /* NULL or "": no scratch disk, spills go to the store */
     const timebase *clock;
     const task_piece *piece; /* the one that is being read; NULL before the first */
+    struct leg *leg;         /* exec/range.h: how far the task is in its pieces; NULL for the sources of a cogroup */
     struct broadcasts *broadcasts;  /* the worker's, see worker/broadcasts.h; NULL: none can be had */
     int (*broadcast)(struct task_env *env, const char *name, sdf_slice *bytes, sdf_error **err); /* lives as long as
                                                                                                   * the task */
