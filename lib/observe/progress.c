@@ -56,7 +56,7 @@ static const char *human(char text[32], int64_t bytes)
 
 static void draw(sdf_progress *p, const sdf_event *e)
 {
-    char line[256], bar[BAR + 1], read_text[32], shuffled_text[32];
+    char line[320], bar[BAR + 1], read_text[32], shuffled_text[32], errors_text[48] = "";
     int64_t done = sdf_event_number(e, "tasks_done"), total = sdf_event_number(e, "tasks_total");
     int64_t ms = sdf_event_number(e, "elapsed_ms");
     int filled = total > 0 ? (int)(done * BAR / total) : 0;
@@ -64,9 +64,13 @@ static void draw(sdf_progress *p, const sdf_event *e)
     memset(bar, '#', (size_t)filled);
     memset(bar + filled, '.', (size_t)(BAR - filled));
     bar[BAR] = 0;
-    snprintf(line, sizeof line, "%s[%s] %lld/%lld tasks  %s read  %s shuffled  %lld.%lld s%s", p->terminal ? "\r" : "",
-             bar, (long long)done, (long long)total, human(read_text, sdf_event_number(e, "bytes_read")),
-             human(shuffled_text, sdf_event_number(e, "bytes_shuffled")), (long long)ms / 1000,
+    int64_t errors = sdf_event_number(e, "record_errors");
+    if (errors > 0)
+        snprintf(errors_text, sizeof errors_text, "  %lld record errors", (long long)errors);
+    snprintf(line, sizeof line, "%s[%s] %lld/%lld tasks  %s read  %s shuffled%s  %lld.%lld s%s",
+             p->terminal ? "\r" : "", bar, (long long)done, (long long)total,
+             human(read_text, sdf_event_number(e, "bytes_read")),
+             human(shuffled_text, sdf_event_number(e, "bytes_shuffled")), errors_text, (long long)ms / 1000,
              (long long)ms % 1000 / 100, p->terminal ? "\x1b[K" : "\n");
     say(p, line);
     p->drawn = p->terminal;

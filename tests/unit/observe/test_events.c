@@ -132,11 +132,13 @@ static void test_plain_progress(void **state)
     e = make(SDF_EVENT_JOB_FINISHED, 1);
     event_number(e, "tasks_done", 4);
     event_number(e, "tasks_total", 4);
+    event_number(e, "record_errors", 17);
     sdf_progress_event(e, p);
     event_free(e);
     assert_true(read(ends[0], text, sizeof text - 1) > 0);
     assert_non_null(strstr(text, "it broke"));
     assert_non_null(strstr(text, "4/4 tasks"));
+    assert_non_null(strstr(text, "17 record errors"));
     assert_null(strchr(text, '\r'));
     sdf_progress_free(p);
     close(ends[0]);
