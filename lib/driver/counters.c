@@ -47,7 +47,7 @@ counter *counter_named(driver *d, const char *name)
 }
 
 /* A sum that leaves the range goes round, so that taking back stays exact. */
-void counters_add(const commit *c, bool take_back)
+void driver_counters_add(const commit *c, bool take_back)
 {
     for (uint32_t i = 0; i < c->counter_count; i++) {
         counter *of = c->counters[i].of;
@@ -57,7 +57,7 @@ void counters_add(const commit *c, bool take_back)
     }
 }
 
-void counters_free(driver *d)
+void driver_counters_free(driver *d)
 {
     for (uint32_t i = 0; i < d->counter_count; i++)
         free(d->counters[i]);

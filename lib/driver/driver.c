@@ -326,7 +326,7 @@ int driver_free(driver *d)
     task_name_prefix(prefix, d->config.context);
     store_remove_prefix(d->config.store, prefix, NULL); /* what fails here is what `gc` and lifecycle rules take */
     sched_free(d->sched);
-    counters_free(d);
+    driver_counters_free(d);
     free(d->queue);
     free(d->garbage);
     free(d);

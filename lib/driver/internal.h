@@ -165,8 +165,8 @@ void pieces_release(task_request *q);
 
 /* ---- counters.c ---- */
 counter *counter_named(driver *d, const char *name); /* made if it is not there. NULL: no memory */
-void counters_add(const commit *c, bool take_back);
-void counters_free(driver *d);
+void driver_counters_add(const commit *c, bool take_back);
+void driver_counters_free(driver *d);
 
 /* ---- job_output.c ---- */
 int job_output_claim(driver *d, job *j, sdf_error **err); /* SDF_OK where the job has no output */

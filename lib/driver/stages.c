@@ -100,7 +100,7 @@ static void uncount(driver *d, stage *s, const commit *c)
 {
     if (s->final)
         return;
-    counters_add(c, true);
+    driver_counters_add(c, true);
     s->metrics.record_errors -= c->record_errors;
     jobs_uncount_errors(d, s->id, c->record_errors);
 }
@@ -153,7 +153,7 @@ void stage_install(driver *d, stage *s, uint32_t task, commit *c)
     commit **at = &s->commits[task];
     while (*at && (*at)->leg < c->leg)
         at = &(*at)->next;
-    counters_add(c, false);
+    driver_counters_add(c, false);
     if (*at && (*at)->leg == c->leg) {
         commit *old = *at;
         uncount(d, s, old);
