@@ -34,7 +34,7 @@ static sdf_slice text_slice(const char *text)
 static int commit_counters(driver *d, const task_reply *r, commit *c, sdf_error **err)
 {
     for (uint32_t i = 0; i < r->counter_count; i++) {
-        counter *of = counter_named(d, r->counters[i].name);
+        counter *of = sum_named(d, r->counters[i].name);
         if (!of)
             return error_no_memory(err);
         c->counters[c->counter_count++] = (commit_counter){of, r->counters[i].value};

@@ -163,8 +163,8 @@ int stage_records_before(stage *s, uint32_t partition, uint64_t *records, sdf_er
 int pieces_fill(driver *d, const stage *s, uint32_t task, task_request *q, sdf_error **err);
 void pieces_release(task_request *q);
 
-/* ---- counters.c ---- */
-counter *counter_named(driver *d, const char *name); /* made if it is not there. NULL: no memory */
+/* ---- sums.c ---- */
+counter *sum_named(driver *d, const char *name); /* made if it is not there. NULL: no memory */
 void driver_counters_add(const commit *c, bool take_back);
 void driver_counters_free(driver *d);
 

@@ -5,7 +5,7 @@
 #include "driver/internal.h"
 
 /* Where it is, or would be. */
-static uint32_t counter_place(const driver *d, const char *name, bool *found)
+static uint32_t sum_place(const driver *d, const char *name, bool *found)
 {
     uint32_t low = 0, high = d->counter_count;
     *found = false;
@@ -22,10 +22,10 @@ static uint32_t counter_place(const driver *d, const char *name, bool *found)
     return *found ? high : low;
 }
 
-counter *counter_named(driver *d, const char *name)
+counter *sum_named(driver *d, const char *name)
 {
     bool found;
-    uint32_t at = counter_place(d, name, &found);
+    uint32_t at = sum_place(d, name, &found);
     if (found)
         return d->counters[at];
     if (d->counter_count == d->counter_room) {
@@ -67,7 +67,7 @@ void driver_counters_free(driver *d)
 int driver_counter(const driver *d, const char *name, int64_t *value)
 {
     bool found;
-    uint32_t at = counter_place(d, name, &found);
+    uint32_t at = sum_place(d, name, &found);
     found = found && d->counters[at]->commits;
     *value = found ? d->counters[at]->value : 0;
     return found ? SDF_OK : SDF_E_NOT_FOUND;
