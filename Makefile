@@ -19,7 +19,7 @@ ifeq ($(V),0)
 say       = @echo "$(1) $(patsubst $(BUILD)/%,%,$@)"
 endif
 
-VERSION  := 0.1.0
+VERSION  := $(shell awk '/define SDF_VERSION_/ { v = v d $$3; d = "." } END { print v }' include/sdf/base.h)
 SOVER    := 0
 ROOMS    ?= base codec spec expr store shuffle exec worker transport sched plan observe driver api
 UNIT     ?= $(notdir $(patsubst %/,%,$(wildcard tests/unit/*/)))
@@ -168,20 +168,23 @@ bench: setup-test
 
 INCLUDEDIR = $(DESTDIR)$(PREFIX)/include/sdf
 LIBDIR     = $(DESTDIR)$(PREFIX)/lib
+FILL_IN    = -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|'
 
 install: lib $(PROGRAMS)
-	install -d $(INCLUDEDIR)/sys $(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/bin
+	install -d $(INCLUDEDIR)/sys $(LIBDIR)/pkgconfig $(LIBDIR)/cmake/sdf $(DESTDIR)$(PREFIX)/bin
 	install -m 644 include/sdf/*.h $(INCLUDEDIR)
 	install -m 644 include/sdf/sys/*.h $(INCLUDEDIR)/sys
 	install -m 755 $(SHARED) $(LIBDIR)
 	ln -sf $(notdir $(SHARED)) $(LIBDIR)/libserverless-dataflow.so.$(SOVER)
 	ln -sf $(notdir $(SHARED)) $(LIBDIR)/libserverless-dataflow.so
 	install -m 644 $(STATIC) $(LIBDIR)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $(PC) > $(LIBDIR)/pkgconfig/serverless-dataflow.pc
+	sed $(FILL_IN) $(PC) > $(LIBDIR)/pkgconfig/serverless-dataflow.pc
+	sed $(FILL_IN) cmake/sdf-config.cmake.in > $(LIBDIR)/cmake/sdf/sdf-config.cmake
+	sed $(FILL_IN) cmake/sdf-config-version.cmake.in > $(LIBDIR)/cmake/sdf/sdf-config-version.cmake
 	$(if $(PROGRAMS),install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin)
 
 uninstall:
-	rm -rf $(INCLUDEDIR)
+	rm -rf $(INCLUDEDIR) $(LIBDIR)/cmake/sdf
 	rm -f $(LIBDIR)/libserverless-dataflow.* $(LIBDIR)/pkgconfig/serverless-dataflow.pc
 	rm -f $(PROGRAMS:$(BUILD)/%=$(DESTDIR)$(PREFIX)/bin/%)
 

@@ -12,6 +12,7 @@ for check in tests/checks/check_*; do
     name=$(basename "$check")
     if output=$(BUILD=$BUILD CC=$CC CXX=$CXX "$check" 2>&1); then
         echo "ok     $name"
+        echo "$output" | grep "^skipped" || true
         passed=$((passed + 1))
     else
         echo "FAILED $name"
