@@ -1,37 +1,14 @@
 /* Fixed-length records: every split of whole records, cuts, layouts, and files or requests that can't be. */
-#include "harness.h"
+#include "reading.h"
 
-#include "base/wire.h"
-#include "exec/chain.h"
-
-typedef struct binary_test {
-    harness h;
-    collector c;
-    buf cut;
-} binary_test;
+typedef reading binary_test;
 
 static void binary_begin(binary_test *t, char *path, uint64_t size, uint32_t record, uint32_t key)
 {
-    harness_init(&t->h, 1 << 20);
-    collector_init(&t->c, &t->h);
-    t->cut = (buf)BUF_EMPTY;
-    t->h.stage.input =
-        (plan_input){.kind = PLAN_INPUT_BINARY, .record_bytes = record, .key_bytes = key, .label = (char *)"binary#1"};
-    t->h.request.split = (task_split){.path = path, .length = size, .file_size = size};
-}
-
-static int binary_go(binary_test *t, sdf_error **err)
-{
-    buf_clear(&t->cut);
-    int rc = binary_source_run(&t->h.env, &t->c.base, NULL, &t->cut, err);
-    assert_int_equal(t->h.budget.used, 0);
-    return rc;
-}
-
-static void binary_end(binary_test *t)
-{
-    buf_free(&t->c.text);
-    buf_free(&t->cut);
+    reading_init(t, PLAN_FORMAT_BINARY, "binary#1", 1 << 20);
+    t->branch.input.format.record_bytes = record;
+    t->branch.input.format.key_bytes = key;
+    reading_file(t, 0, path, size);
 }
 
 static void expect_records(const uint8_t *data, size_t from, size_t to, size_t record, size_t key, buf *out)
@@ -59,26 +36,25 @@ static void every_split_and_layout(void **state)
                 binary_test t;
                 buf expected = BUF_EMPTY;
                 binary_begin(&t, path, 60, record, key);
-                t.h.request.split.offset = from;
-                t.h.request.split.length = to - from;
-                assert_int_equal(binary_go(&t, NULL), SDF_OK);
+                t.pieces[0].split.offset = from;
+                t.pieces[0].split.length = to - from;
+                assert_int_equal(reading_go(&t, NULL), SDF_OK);
                 expect_records(data, from, to, record, key, &expected);
                 assert_bytes(&t.c.text, expected.data, expected.size);
                 assert_int_equal(t.c.finished, 1);
                 assert_int_equal(t.cut.size, 0);
                 buf_free(&expected);
-                binary_end(&t);
+                reading_end(&t);
             }
         }
     }
-    unlink(path);
-    free(path);
+    remove_file(path);
 }
 
 static void cuts_give_the_same_records(void **state)
 {
     enum { RECORDS = 1000, RECORD = 10 };
-    uint8_t data[RECORDS * RECORD], start[8];
+    uint8_t data[RECORDS * RECORD];
     for (size_t i = 0; i < sizeof data; i++)
         data[i] = (uint8_t)(i * 7 % 251);
     char *path = harness_file(data, sizeof data);
@@ -91,30 +67,26 @@ static void cuts_give_the_same_records(void **state)
         t.h.stage.resumable = true;
         t.h.request.cut_records = every;
         do {
-            assert_int_equal(binary_go(&t, NULL), SDF_OK);
-            if (t.cut.size)
-                memcpy(start, t.cut.data, 8);
-            t.h.request.cut_start = (sdf_slice){start, t.cut.size};
+            assert_int_equal(reading_go(&t, NULL), SDF_OK);
             legs++;
-        } while (t.cut.size);
+        } while (reading_next_leg(&t));
         assert_int_equal(legs, (RECORDS + every - 1) / every);
         assert_bytes(&t.c.text, expected.data, expected.size);
-        binary_end(&t);
+        reading_end(&t);
     }
     buf_free(&expected);
-    unlink(path);
-    free(path);
+    remove_file(path);
 }
 
 static void assert_fails(binary_test *t, int code, const char *part)
 {
     sdf_error *err = NULL;
-    assert_int_equal(binary_go(t, &err), code);
+    assert_int_equal(reading_go(t, &err), code);
     assert_non_null(strstr(sdf_error_text(err), part));
     assert_string_equal(sdf_error_operator(err), "binary#1");
     assert_int_equal(t->c.finished, 0);
     sdf_error_free(err);
-    binary_end(t);
+    reading_end(t);
 }
 
 static void what_can_not_be(void **state)
@@ -128,8 +100,8 @@ static void what_can_not_be(void **state)
     binary_begin(&t, path, 10, 5, 6);
     assert_fails(&t, SDF_E_INVALID, "can't be");
     binary_begin(&t, path, 10, 5, 1);
-    t.h.request.split.offset = 1;
-    t.h.request.split.length = 5;
+    t.pieces[0].split.offset = 1;
+    t.pieces[0].split.length = 5;
     assert_fails(&t, SDF_E_INVALID, "within a record");
     binary_begin(&t, path, 20, 10, 1);
     assert_fails(&t, SDF_E_CORRUPT, "changed");
@@ -146,8 +118,7 @@ static void a_record_beyond_the_budget(void **state)
     binary_test t;
     binary_begin(&t, path, size, (uint32_t)size, 1);
     assert_fails(&t, SDF_E_NO_MEMORY, "memory");
-    unlink(path);
-    free(path);
+    remove_file(path);
     free(data);
 }
 
@@ -156,12 +127,11 @@ static void an_empty_file(void **state)
     char *path = harness_file("", 0);
     binary_test t;
     binary_begin(&t, path, 0, 100, 10);
-    assert_int_equal(binary_go(&t, NULL), SDF_OK);
+    assert_int_equal(reading_go(&t, NULL), SDF_OK);
     assert_int_equal(t.c.records, 0);
     assert_int_equal(t.c.finished, 1);
-    binary_end(&t);
-    unlink(path);
-    free(path);
+    reading_end(&t);
+    remove_file(path);
 }
 
 static void sampling_reads_a_part(void **state)
@@ -172,16 +142,15 @@ static void sampling_reads_a_part(void **state)
         snprintf((char *)data + i * 100, 100, "%06zu", i);
     char *path = harness_file(data, size);
     binary_test t;
-    scan_share share = {0, 0};
     binary_begin(&t, path, size, 100, 10);
-    assert_int_equal(binary_source_run(&t.h.env, &t.c.base, &share, &t.cut, NULL), SDF_OK);
-    assert_int_equal(share.total, size);
-    assert_int_equal(share.seen, t.c.records * 100);
+    t.sampling = true;
+    assert_int_equal(reading_go(&t, NULL), SDF_OK);
+    assert_int_equal(t.share.total, size);
+    assert_int_equal(t.share.seen, t.c.records * 100);
     assert_int_equal(t.c.records, 16 * 655);
     assert_memory_equal(t.c.text.data, "000000", 6);
-    binary_end(&t);
-    unlink(path);
-    free(path);
+    reading_end(&t);
+    remove_file(path);
     free(data);
 }
 

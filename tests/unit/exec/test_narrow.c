@@ -100,7 +100,7 @@ static int narrow_begin(narrow_test *t, plan_op_kind kind, const char *name, con
     t->spec = (plan_op){.kind = kind, .key_type = (char *)"bytes", .value_type = (char *)"bytes"};
     t->spec.call = (plan_call){.function = (char *)name, .version = 1, .label = (char *)"op#1"};
     buf_text(&t->spec.call.arg, arg);
-    return narrow_new(&t->h.env, &t->spec, "bytes", &t->c.base, &t->o, err);
+    return narrow_new(&t->h.env, &t->spec, (op_types){"bytes", "bytes"}, &t->c.base, &t->o, err);
 }
 
 static void narrow_end(narrow_test *t)
@@ -278,7 +278,7 @@ static void functions_that_do_not_fit(void **state)
     t.spec.call.version = 2;
     harness_init(&t.h, 1 << 20);
     plan_op newer = {.kind = PLAN_OP_MAP, .call = {.function = (char *)"swap", .version = 9, .label = (char *)"op#1"}};
-    assert_int_equal(narrow_new(&t.h.env, &newer, "bytes", &t.c.base, &t.o, &err), SDF_E_PROGRAM);
+    assert_int_equal(narrow_new(&t.h.env, &newer, (op_types){"bytes", "bytes"}, &t.c.base, &t.o, &err), SDF_E_PROGRAM);
     assert_non_null(strstr(sdf_error_message(err), "version 1"));
     assert_non_null(strstr(sdf_error_message(err), "version 9"));
     sdf_error_free(err);
@@ -370,7 +370,7 @@ static int words_begin(narrow_test *t, bool counted)
     t->o->close(t->o);
     t->spec.key_type = (char *)(counted ? "bytes" : "null");
     t->spec.value_type = (char *)(counted ? "i64" : "bytes");
-    return rc ? rc : narrow_new(&t->h.env, &t->spec, "bytes", &t->c.base, &t->o, NULL);
+    return rc ? rc : narrow_new(&t->h.env, &t->spec, (op_types){"bytes", "bytes"}, &t->c.base, &t->o, NULL);
 }
 
 static void words_are_split(void **state)
@@ -421,7 +421,7 @@ int main(void)
     SDF_REGISTER(whole_batch, .batch = whole_batch, .version = 1);
     SDF_REGISTER(emit_state, .map = emit_state, .open = open_counting, .close = close_counting, .version = 1);
     SDF_REGISTER(endless, .map = endless, .version = 1);
-    if (registry_add_builtins(builtin_functions, builtin_function_count, NULL))
+    if (exec_register_builtins(NULL))
         return 1;
     return cmocka_run_group_tests_name("exec/narrow", tests, NULL, NULL);
 }

@@ -1,10 +1,9 @@
 /* Lines of splits against a byte-by-byte oracle: over every place to split, every cut, and what files do to their
  * readers. */
-#include "harness.h"
+#include "reading.h"
 
 #include "base/timebase.h"
 #include "base/wire.h"
-#include "exec/chain.h"
 
 typedef struct text_case {
     const char *data;
@@ -53,40 +52,14 @@ static size_t naive_lines(const char *data, size_t size, size_t from, size_t to,
     return lines;
 }
 
-typedef struct text_test {
-    harness h;
-    collector c;
-    buf cut;
-} text_test;
+typedef reading text_test;
 
 static void text_begin(text_test *t, char *path, uint64_t size, uint64_t from, uint64_t to, uint64_t memory)
 {
-    harness_init(&t->h, memory);
-    collector_init(&t->c, &t->h);
-    t->cut = (buf)BUF_EMPTY;
-    t->h.stage.input.kind = PLAN_INPUT_TEXT;
-    t->h.stage.input.label = (char *)"text#1";
-    t->h.request.split = (task_split){.path = path, .offset = from, .length = to - from, .file_size = size};
-}
-
-static int text_go(text_test *t, sdf_error **err)
-{
-    buf_clear(&t->cut);
-    int rc = text_source_run(&t->h.env, &t->c.base, NULL, &t->cut, err);
-    assert_int_equal(t->h.budget.used, 0);
-    return rc;
-}
-
-static void text_end(text_test *t)
-{
-    buf_free(&t->c.text);
-    buf_free(&t->cut);
-}
-
-static void remove_file(char *path)
-{
-    unlink(path);
-    free(path);
+    reading_init(t, PLAN_FORMAT_TEXT, "text#1", memory);
+    reading_file(t, 0, path, size);
+    t->pieces[0].split.offset = from;
+    t->pieces[0].split.length = to - from;
 }
 
 static void check_split(char *path, const text_case *f, size_t from, size_t to)
@@ -95,7 +68,7 @@ static void check_split(char *path, const text_case *f, size_t from, size_t to)
     sdf_error *err = NULL;
     buf expected = BUF_EMPTY;
     text_begin(&t, path, f->size, from, to, 1 << 20);
-    assert_int_equal(text_go(&t, &err), SDF_OK);
+    assert_int_equal(reading_go(&t, &err), SDF_OK);
     assert_null(err);
     size_t lines = naive_lines(f->data, f->size, from, to, &expected);
     assert_int_equal(t.c.records, lines);
@@ -104,7 +77,7 @@ static void check_split(char *path, const text_case *f, size_t from, size_t to)
     assert_int_equal(t.h.env.metrics.records_in, lines);
     assert_int_equal(t.cut.size, 0);
     buf_free(&expected);
-    text_end(&t);
+    reading_end(&t);
 }
 
 static void every_split(void **state)
@@ -134,7 +107,7 @@ static void every_cut(void **state)
             t.h.request.cut_records = every;
             do {
                 size_t before = t.c.records, before_bytes = t.c.text.size;
-                assert_int_equal(text_go(&t, NULL), SDF_OK);
+                assert_int_equal(reading_go(&t, NULL), SDF_OK);
                 assert_true(t.c.records - before <= every);
                 if (t.cut.size) {
                     buf piece = BUF_EMPTY;
@@ -145,10 +118,10 @@ static void every_cut(void **state)
                     again.h.request.cut_records = 1; /* does not count: the end is given */
                     again.h.request.cut_start = buf_slice(&start);
                     again.h.request.cut_end = buf_slice(&t.cut);
-                    assert_int_equal(text_go(&again, NULL), SDF_OK);
+                    assert_int_equal(reading_go(&again, NULL), SDF_OK);
                     assert_bytes(&again.c.text, piece.data, piece.size);
                     assert_bytes(&again.cut, t.cut.data, t.cut.size);
-                    text_end(&again);
+                    reading_end(&again);
                     buf_free(&piece);
                 }
                 buf_clear(&start);
@@ -161,7 +134,7 @@ static void every_cut(void **state)
             assert_int_equal(legs, lines ? (lines + every - 1) / every : 1);
             buf_free(&expected);
             buf_free(&start);
-            text_end(&t);
+            reading_end(&t);
         }
         remove_file(path);
     }
@@ -180,7 +153,6 @@ static void the_clock_cuts_but_lets_it_move(void **state)
     char *path = harness_file(data.data, data.size);
     text_test t;
     timebase clock = {late, NULL};
-    uint8_t start[8];
     size_t legs = 0;
     text_begin(&t, path, data.size, 0, data.size, 1 << 20);
     t.h.env.clock = &clock;
@@ -188,23 +160,20 @@ static void the_clock_cuts_but_lets_it_move(void **state)
     t.h.request.cut_ms = 999;
     do {
         size_t before = t.c.records;
-        assert_int_equal(text_go(&t, NULL), SDF_OK);
+        assert_int_equal(reading_go(&t, NULL), SDF_OK);
         assert_true(t.c.records > before);
-        if (t.cut.size)
-            memcpy(start, t.cut.data, 8);
-        t.h.request.cut_start = (sdf_slice){start, t.cut.size};
         legs++;
-    } while (t.cut.size);
+    } while (reading_next_leg(&t));
     assert_true(legs > 3);
     assert_int_equal(t.c.records, 20000);
     t.h.stage.resumable = false; /* then the clock does not matter */
     t.h.request.cut_start.size = 0;
-    assert_int_equal(text_go(&t, NULL), SDF_OK);
+    assert_int_equal(reading_go(&t, NULL), SDF_OK);
     assert_int_equal(t.cut.size, 0);
     assert_int_equal(t.c.records, 40000);
     t.h.request.lease_ms = 900; /* but the lease does */
-    assert_int_equal(text_go(&t, NULL), SDF_E_TIMEOUT);
-    text_end(&t);
+    assert_int_equal(reading_go(&t, NULL), SDF_E_TIMEOUT);
+    reading_end(&t);
     remove_file(path);
     buf_free(&data);
 }
@@ -217,33 +186,36 @@ static void bad_cuts_are_refused(void **state)
         size_t start_size, end_size;
         int code;
     } bad[] = {
-        {"\4\0\0\0", "", 4, 0, SDF_E_INVALID},
-        {"\377\377\377\377\377\377\377\377", "", 8, 0, SDF_E_INVALID},
-        {"\10\0\0\0\0\0\0\0", "\4\0\0\0\0\0\0\0", 8, 8, SDF_E_INVALID},
-        {"", "\6\0\0\0\0\0\0\0", 0, 8, SDF_E_NONDETERMINISTIC},
-        {"", "\17\0\0\0\0\0\0\0", 0, 8, SDF_E_INVALID},
+        {"\0", "", 1, 0, SDF_E_INVALID},
+        {"\0\5\0", "", 3, 0, SDF_E_INVALID},
+        {"\1\0", "", 2, 0, SDF_E_INVALID},
+        {"\0\377\377\377\377\377\377\377\377\377\1", "", 11, 0, SDF_E_INVALID},
+        {"\0\11", "\0\5", 2, 2, SDF_E_INVALID},
+        {"\0\5", "\0\0", 2, 2, SDF_E_INVALID},
+        {"", "\0\7", 0, 2, SDF_E_NONDETERMINISTIC},
+        {"", "\0\20", 0, 2, SDF_E_INVALID},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         text_test t;
         text_begin(&t, path, 14, 0, 14, 1 << 20);
         t.h.request.cut_start = (sdf_slice){bad[i].start, bad[i].start_size};
         t.h.request.cut_end = (sdf_slice){bad[i].end, bad[i].end_size};
-        assert_int_equal(text_go(&t, NULL), bad[i].code);
-        text_end(&t);
+        assert_int_equal(reading_go(&t, NULL), bad[i].code);
+        reading_end(&t);
     }
     text_test t; /* a leg that begins at the end */
     text_begin(&t, path, 14, 0, 14, 1 << 20);
-    t.h.request.cut_start = (sdf_slice){"\16\0\0\0\0\0\0\0", 8};
-    assert_int_equal(text_go(&t, NULL), SDF_OK);
+    t.h.request.cut_start = (sdf_slice){"\0\17", 2};
+    assert_int_equal(reading_go(&t, NULL), SDF_OK);
     assert_int_equal(t.c.records, 0);
     assert_int_equal(t.c.finished, 1);
-    text_end(&t);
+    reading_end(&t);
     text_begin(&t, path, 14, 10, 20, 1 << 20);
-    assert_int_equal(text_go(&t, NULL), SDF_E_INVALID);
-    text_end(&t);
+    assert_int_equal(reading_go(&t, NULL), SDF_E_INVALID);
+    reading_end(&t);
     text_begin(&t, NULL, 14, 0, 14, 1 << 20);
-    assert_int_equal(text_go(&t, NULL), SDF_E_INVALID);
-    text_end(&t);
+    assert_int_equal(reading_go(&t, NULL), SDF_E_INVALID);
+    reading_end(&t);
     remove_file(path);
 }
 
@@ -272,16 +244,16 @@ static void random_files(void **state)
         while (from < data.size) {
             size_t to = from + 1 + rng_below(&r, data.size / 3 + 1);
             to = to > data.size ? data.size : to;
-            t.h.request.split.offset = from;
-            t.h.request.split.length = to - from;
-            assert_int_equal(text_go(&t, NULL), SDF_OK);
+            t.pieces[0].split.offset = from;
+            t.pieces[0].split.length = to - from;
+            assert_int_equal(reading_go(&t, NULL), SDF_OK);
             from = to;
         }
         buf expected = BUF_EMPTY;
         naive_lines(f.data, f.size, 0, f.size, &expected);
         assert_bytes(&t.c.text, expected.data, expected.size);
         buf_free(&expected);
-        text_end(&t);
+        reading_end(&t);
         remove_file(path);
         buf_free(&data);
     }
@@ -290,7 +262,7 @@ static void random_files(void **state)
 static void assert_fails(text_test *t, int code, const char *part, const char *other)
 {
     sdf_error *err = NULL;
-    assert_int_equal(text_go(t, &err), code);
+    assert_int_equal(reading_go(t, &err), code);
     assert_int_equal(sdf_error_code(err), code);
     assert_non_null(strstr(sdf_error_text(err), part));
     assert_non_null(strstr(sdf_error_text(err), other));
@@ -307,21 +279,21 @@ static void long_lines_fail_clearly(void **state)
     char *path = harness_file(data, size);
     text_test t;
     text_begin(&t, path, size, 0, size, 8 << 20);
-    assert_int_equal(text_go(&t, NULL), SDF_OK);
+    assert_int_equal(reading_go(&t, NULL), SDF_OK);
     assert_int_equal(t.c.records, 2);
-    text_end(&t);
+    reading_end(&t);
     text_begin(&t, path, size, 0, size, 2 << 20);
     assert_fails(&t, SDF_E_NO_MEMORY, "line at byte 6", "--memory");
-    text_end(&t);
+    reading_end(&t);
     text_begin(&t, path, size, 0, size, 8 << 20);
-    t.h.stage.input.max_line = 100000;
+    t.branch.input.format.max_record = 100000;
     assert_fails(&t, SDF_E_LIMIT, "line at byte 6", "max_line");
     assert_true(t.h.budget.peak < 1 << 20);
-    text_end(&t);
+    reading_end(&t);
     text_begin(&t, path, size, 100, size, 600000); /* passing over it needs no memory */
-    assert_int_equal(text_go(&t, NULL), SDF_OK);
+    assert_int_equal(reading_go(&t, NULL), SDF_OK);
     assert_int_equal(t.c.records, 0);
-    text_end(&t);
+    reading_end(&t);
     remove_file(path);
     free(data);
 }
@@ -331,18 +303,18 @@ static void max_line_holds_for_short_lines(void **state)
     char *path = harness_file("12345\n123456\r\n1\n1234567", 23);
     text_test t;
     text_begin(&t, path, 23, 0, 12, 1 << 20);
-    t.h.stage.input.max_line = 6;
-    assert_int_equal(text_go(&t, NULL), SDF_OK);
+    t.branch.input.format.max_record = 6;
+    assert_int_equal(reading_go(&t, NULL), SDF_OK);
     assert_int_equal(t.c.records, 2);
-    text_end(&t);
+    reading_end(&t);
     text_begin(&t, path, 23, 0, 23, 1 << 20);
-    t.h.stage.input.max_line = 6;
+    t.branch.input.format.max_record = 6;
     assert_fails(&t, SDF_E_LIMIT, "byte 16", path);
-    text_end(&t);
+    reading_end(&t);
     text_begin(&t, path, 23, 0, 23, 1 << 20);
-    t.h.stage.input.max_line = 5;
+    t.branch.input.format.max_record = 5;
     assert_fails(&t, SDF_E_LIMIT, "byte 6", path);
-    text_end(&t);
+    reading_end(&t);
     remove_file(path);
 }
 
@@ -355,11 +327,11 @@ static void max_line_may_be_any_number(void **state)
     char *path = harness_file(data, LONG);
     text_test t;
     text_begin(&t, path, LONG, 0, LONG, 8 << 20);
-    t.h.stage.input.max_line = UINT64_MAX;
-    assert_int_equal(text_go(&t, NULL), SDF_OK);
+    t.branch.input.format.max_record = UINT64_MAX;
+    assert_int_equal(reading_go(&t, NULL), SDF_OK);
     assert_int_equal(t.c.records, 1);
     assert_int_equal(t.c.text.size, LONG + 2);
-    text_end(&t);
+    reading_end(&t);
     free(data);
     remove_file(path);
 }
@@ -370,15 +342,15 @@ static void missing_and_changed_files(void **state)
     char *path = harness_file("one\ntwo\n", 8);
     text_begin(&t, path, 9, 0, 9, 1 << 20);
     assert_fails(&t, SDF_E_CORRUPT, path, "changed");
-    text_end(&t);
+    reading_end(&t);
     text_begin(&t, path, 8, 0, 8, 1 << 20);
-    t.h.request.split.file_mtime_ns = 12345;
+    t.pieces[0].split.file_mtime_ns = 12345;
     assert_fails(&t, SDF_E_CORRUPT, path, "changed");
-    text_end(&t);
+    reading_end(&t);
     unlink(path);
     text_begin(&t, path, 8, 0, 8, 1 << 20);
     assert_fails(&t, SDF_E_NOT_FOUND, path, "");
-    text_end(&t);
+    reading_end(&t);
     free(path);
 }
 
@@ -391,13 +363,13 @@ static void downstream_may_stop_or_fail(void **state)
     text_test t;
     text_begin(&t, path, data.size, 0, data.size, 1 << 20);
     t.c.stop_after = 300;
-    assert_int_equal(text_go(&t, NULL), SDF_OK);
+    assert_int_equal(reading_go(&t, NULL), SDF_OK);
     assert_int_equal(t.c.records, 384);
     assert_int_equal(t.c.finished, 1);
     t.c.fail = SDF_E_NO_SPACE;
-    assert_int_equal(text_go(&t, NULL), SDF_E_NO_SPACE);
+    assert_int_equal(reading_go(&t, NULL), SDF_E_NO_SPACE);
     assert_int_equal(t.c.finished, 1);
-    text_end(&t);
+    reading_end(&t);
     remove_file(path);
     buf_free(&data);
 }
@@ -409,11 +381,11 @@ static void sampling_reads_a_part(void **state)
         buf_printf(&data, "%07d\n", i);
     char *path = harness_file(data.data, data.size);
     text_test t;
-    scan_share share = {0, 0};
     text_begin(&t, path, data.size, 0, data.size, 1 << 20);
-    assert_int_equal(text_source_run(&t.h.env, &t.c.base, &share, &t.cut, NULL), SDF_OK);
-    assert_int_equal(share.total, data.size);
-    assert_int_equal(share.seen, t.c.records * 8);
+    t.sampling = true;
+    assert_int_equal(reading_go(&t, NULL), SDF_OK);
+    assert_int_equal(t.share.total, data.size);
+    assert_int_equal(t.share.seen, t.c.records * 8);
     assert_true(t.c.records >= 16 * 8191 && t.c.records <= 16 * 8193);
     assert_memory_equal(t.c.text.data,
                         "\x1f"
@@ -424,13 +396,13 @@ static void sampling_reads_a_part(void **state)
                         "1199999\x1e",
                         9);
     assert_true(t.h.env.metrics.bytes_read < data.size / 4);
-    text_end(&t);
-    share = (scan_share){0, 0}; /* a short split is read whole */
-    text_begin(&t, path, data.size, 0, 1 << 20, 1 << 20);
-    assert_int_equal(text_source_run(&t.h.env, &t.c.base, &share, &t.cut, NULL), SDF_OK);
-    assert_int_equal(share.total, 0);
+    reading_end(&t);
+    text_begin(&t, path, data.size, 0, 1 << 20, 1 << 20); /* a short split is read whole */
+    t.sampling = true;
+    assert_int_equal(reading_go(&t, NULL), SDF_OK);
+    assert_int_equal(t.share.seen, t.share.total);
     assert_int_equal(t.c.records, (1 << 20) / 8);
-    text_end(&t);
+    reading_end(&t);
     remove_file(path);
     buf_free(&data);
 }
