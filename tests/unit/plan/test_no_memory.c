@@ -199,9 +199,9 @@ static int plan_it(void)
     planned p;
     sdf_error *err = NULL;
     uint32_t before = next_stage;
-    planner_action action = {
+    planner_action save = {
         .output = PLAN_OUTPUT_FILE, .format = {.kind = PLAN_FORMAT_TEXT}, .uri = "out", .single = true};
-    int rc = planner_plan(lineage[LISTS], &action, &config, &p, &err);
+    int rc = planner_plan(lineage[LISTS], &save, &config, &p, &err);
     if (rc)
         assert_int_equal(next_stage, before);
     next_stage = before;
