@@ -6,6 +6,7 @@
 #include "spec/registry.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,22 +146,40 @@ int registry_add_builtins(const sdf_function *functions, size_t count, sdf_error
     return SDF_OK;
 }
 
+static const char *const type_suffixes[] = {
+    [TYPE_BYTES] = "bytes", [TYPE_I64] = "i64",           [TYPE_F64] = "f64", [TYPE_NULL] = "null",
+    [TYPE_TUPLE] = "tuple", [TYPE_OPTIONAL] = "optional", [TYPE_ANY] = "any",
+};
+
+/* The name that a host would write: of the library's own without the type behind it. */
+static void name_for_hosts(const function *fn, char name[FUNCTION_NAME_MAX + 1])
+{
+    snprintf(name, FUNCTION_NAME_MAX + 1, "%s", fn->def.name);
+    char *last = strrchr(name, '.');
+    for (size_t i = 0; fn->builtin && last && i < sizeof type_suffixes / sizeof *type_suffixes; i++)
+        if (!strcmp(last + 1, type_suffixes[i]))
+            *last = 0;
+}
+
 /* Lock held. Without memory for the list of names there is just no suggestion. */
 static void suggest(const char *name, sdf_error **err)
 {
     if (!err)
         return;
     const char **names = malloc((table.count + 1) * sizeof *names);
+    char(*texts)[FUNCTION_NAME_MAX + 1] = malloc((table.count + 1) * sizeof *texts);
     const char *near = NULL;
-    if (names) {
-        for (size_t i = 0; i < table.count; i++)
-            names[i] = table.functions[i]->def.name;
-        near = error_nearest(name, names, table.count);
+    for (size_t i = 0; names && texts && i < table.count; i++) {
+        name_for_hosts(table.functions[i], texts[i]);
+        names[i] = texts[i];
     }
+    if (names && texts)
+        near = error_nearest(name, names, table.count);
     if (near)
         error_hint(err, "did you mean \"%s\"?", near);
     else
         error_hint(err, "register it at the start of main, in the driver and in the worker alike");
+    free(texts);
     free(names);
 }
 
@@ -187,10 +206,6 @@ static bool refuse_type(const char *name, const char *value_type, sdf_error **er
 
 const function *registry_find(const char *name, const char *value_type, sdf_error **err)
 {
-    static const char *const kinds[] = {
-        [TYPE_BYTES] = "bytes", [TYPE_I64] = "i64",           [TYPE_F64] = "f64", [TYPE_NULL] = "null",
-        [TYPE_TUPLE] = "tuple", [TYPE_OPTIONAL] = "optional", [TYPE_ANY] = "any",
-    };
     char typed[FUNCTION_NAME_MAX + 16];
     const function *fn = NULL;
     if (!name || !*name) {
@@ -203,7 +218,7 @@ const function *registry_find(const char *name, const char *value_type, sdf_erro
     if (!fn && value_type && size <= FUNCTION_NAME_MAX) {
         memcpy(typed, name, size);
         typed[size] = '.';
-        strcpy(typed + size + 1, kinds[type_of(value_type)]);
+        strcpy(typed + size + 1, type_suffixes[type_of(value_type)]);
         fn = look_up(typed);
     }
     if (!fn && !refuse_type(name, value_type, err)) {

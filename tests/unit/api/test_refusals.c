@@ -191,7 +191,7 @@ static void test_saves(void **state)
     }
     assert_int_equal(access(out, F_OK), -1);
     assert_int_equal(sdf_save(n, "", NULL, NULL), SDF_E_INVALID);
-    assert_int_equal(sdf_save(n, "nowhere:x", NULL, NULL), SDF_E_UNSUPPORTED);
+    assert_int_equal(sdf_save(n, "nowhere://x", NULL, NULL), SDF_E_UNSUPPORTED);
     sdf_context_close(c);
     free(out);
     drop_folder(folder);
