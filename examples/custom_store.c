@@ -60,11 +60,30 @@ static object **find(list_store *s, const char *name)
     return at;
 }
 
+/* Parts of 1 to 200 letters, digits, '.', '_' and '-', none beginning with '.', with single '/' between them. */
+static int name_ok(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    if (strlen(name) > 512)
+        return 0;
+    for (;;) {
+        size_t size = strspn(name, allowed);
+        if (size < 1 || size > 200 || name[0] == '.')
+            return 0;
+        name += size;
+        if (*name != '/')
+            return *name == 0;
+        name++;
+    }
+}
+
 /* ---- writing: an object joins the list when it is whole ---- */
 
 static int writer_open(void *self, const char *name, int if_absent, void **out, sdf_error **err)
 {
     (void)self;
+    if (!name_ok(name))
+        return fail(SDF_E_INVALID, "no name of an object", name, err);
     writer *w = calloc(1, sizeof *w);
     if (w && (w->object = calloc(1, sizeof *w->object)) && (w->object->name = strdup(name))) {
         w->if_absent = if_absent;
