@@ -149,7 +149,7 @@ static void release(void *owner)
 static int read_one(const object *o, sdf_read *r)
 {
     if (!o)
-        return fail(SDF_E_NOT_FOUND, "no such object", r->name, &r->err);
+        return fail(name_ok(r->name) ? SDF_E_NOT_FOUND : SDF_E_INVALID, "no such object", r->name, &r->err);
     if (r->offset > o->size || r->length > o->size - r->offset)
         return fail(SDF_E_CORRUPT, "the object is shorter than what is to be read", r->name, &r->err);
     char *copy = malloc(r->length ? r->length : 1);
@@ -178,6 +178,8 @@ static int read_all(void *self, sdf_read *const *reads, size_t count, sdf_error 
 static int head(void *self, const char *name, uint64_t *size, sdf_error **err)
 {
     list_store *s = self;
+    if (!name_ok(name))
+        return fail(SDF_E_INVALID, "no name of an object", name, err);
     pthread_mutex_lock(&s->lock);
     const object *o = *find(s, name);
     if (o)
