@@ -34,9 +34,17 @@ endif
 
 CPPFLAGS += -Iinclude -Ilib -D_GNU_SOURCE
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
-CFLAGS   += -std=gnu11 $(OPT) -g $(WARN) -fPIC -fvisibility=hidden -pthread -MMD -MP $(SANFLAGS)
+CFLAGS   += -std=gnu11 $(SPEED) -g $(WARN) -fPIC -fvisibility=hidden -pthread -MMD -MP $(SANFLAGS)
 LIBS     := -lcjson -lpcre2-8 -lisal -lzstd -llz4 -lbz2 -pthread -ldl -lm
 LDFLAGS  += $(SANFLAGS)
+
+# What runs once for each job, task or file, and not for each record, is made small rather than fast.
+COLD     := api/% driver/% observe/% plan/% sched/% store/% transport/% worker/% spec/plan% spec/task% spec/de% \
+            expr/bind expr/check expr/functions expr/lexer expr/parse expr/print expr/tree expr/types expr/why \
+            base/error% base/nearest base/options base/path base/remove_tree base/version% \
+            exec/builtin_args exec/builtin_bind exec/builtins exec/call exec/error_log exec/file_output \
+            exec/format_columns exec/part_writer
+SPEED     = $(if $(filter $(COLD:%=$(BUILD)/lib/%.o),$@),$(OPT:-O2=-Os),$(OPT))
 
 LIB_C    := $(sort $(foreach r,$(ROOMS),$(wildcard lib/$(r)/*.c)))
 LIB_O    := $(LIB_C:%.c=$(BUILD)/%.o)
