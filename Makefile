@@ -60,17 +60,20 @@ UNIT_C   := $(sort $(foreach u,$(UNIT),$(wildcard tests/unit/$(u)/test_*.c)))
 UNIT_T   := $(UNIT_C:%.c=$(BUILD)/%)
 SIM_C    := $(wildcard tests/sim/*.c)
 SIM      := $(if $(SIM_C),$(BUILD)/tests/sim/sdf-sim)
+PROPERTY_C := $(wildcard tests/property/*.c)
+PROPERTY := $(BUILD)/tests/property/sdf-property
 HELPER_T := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/programs/*.c))
 BENCH_T  := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 
-.PHONY: help all lib examples setup setup-test demo test check unit sim e2e checks bench install uninstall clean
+.PHONY: help all lib examples setup setup-test demo test check unit sim property e2e checks soak bench install uninstall clean
 .DEFAULT_GOAL := all
 
 help:
 	@echo "make            the library (shared and static), the programs and the examples, in $(BUILD)/"
 	@echo "make demo       installs what is missing, builds, counts the words of INPUT=$(INPUT)"
 	@echo "make test       installs what is missing, builds and runs all tests"
-	@echo "make check      the tests alone; unit, sim, e2e, checks are its parts"
+	@echo "make check      the tests alone; unit, sim, property, e2e, checks are its parts"
+	@echo "make soak       thousands of random lineages and histories (CASES=$(CASES) FIRST=$(FIRST))"
 	@echo "make bench      measures; docs/performance.md says what (BENCH_SIZE=small|full)"
 	@echo "make install    into DESTDIR=$(DESTDIR) PREFIX=$(PREFIX); make uninstall takes it away"
 	@echo "make clean      removes $(BUILD)/"
@@ -127,6 +130,10 @@ $(SIM): $(SIM_C:%.c=$(BUILD)/%.o) $(INTERNAL)
 	$(call say,LD)
 	$(CC) $(LDFLAGS) -o $@ $(SIM_C:%.c=$(BUILD)/%.o) $(INTERNAL) $(LIBS)
 
+$(PROPERTY): $(PROPERTY_C:%.c=$(BUILD)/%.o) $(STATIC)
+	$(call say,LD)
+	$(CC) $(LDFLAGS) -o $@ $(PROPERTY_C:%.c=$(BUILD)/%.o) $(STATIC) $(LIBS)
+
 $(BUILD)/tests/programs/%: $(BUILD)/tests/programs/%.o $(STATIC)
 	$(call say,LD)
 	$(CC) $(LDFLAGS) -o $@ $< $(STATIC) $(LIBS)
@@ -153,7 +160,7 @@ test: setup-test
 
 # ---- tests ----
 
-check: all unit sim e2e checks
+check: all unit sim property e2e checks
 	@echo "all tests passed"
 
 unit: $(UNIT_T)
@@ -161,6 +168,16 @@ unit: $(UNIT_T)
 
 sim: $(SIM)
 	@$(if $(SIM),$(SIM) --histories $(if $(SANITIZE),150,1000))
+
+property: $(PROPERTY)
+	@$(PROPERTY) --cases $(if $(SANITIZE),60,400)
+
+# Another seed each time: what fails prints the one it had.
+CASES ?= 5000
+FIRST ?= $(shell date +%s)0000
+soak: all $(SIM) $(PROPERTY)
+	@$(PROPERTY) --cases $(CASES) --first $(FIRST)
+	@$(SIM) --histories $(CASES) --first $(FIRST)
 
 e2e: all $(HELPER_T)
 	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) python3 -B tests/e2e/run.py
