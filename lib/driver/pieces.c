@@ -50,7 +50,7 @@ static int fill_piece(driver *d, const stage *s, const plan_piece *planned, task
         if (rc)
             return rc;
     }
-    if (!s->indexes)
+    if (!s->indexes || !plan_has_op(&(plan_stage){.branches = (plan_branch *)b, .branch_count = 1}, PLAN_OP_INDEX))
         return SDF_OK;
     stage *counted = stage_find(d, s->spec->bound_by);
     if (!counted)

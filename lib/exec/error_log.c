@@ -193,7 +193,9 @@ int record_error(task_env *env, plan_errors policy, const char *label, uint64_t 
     env->metrics.record_errors++;
     snprintf(name, sizeof name, "sdf.errors.%s", label ? label : "");
     int rc = counter_add(env, name, 1, err);
-    if (rc || policy == PLAN_ERRORS_SKIP)
+    /* No token: the job whose output it was is over, and another one needs the stage. */
+    const char *token = env->request->output_token;
+    if (rc || policy == PLAN_ERRORS_SKIP || !token || !*token)
         return rc;
     if (!env->errors)
         return error_set(err, SDF_E_INTERNAL, "records are to be diverted, but the plan names no place for them");

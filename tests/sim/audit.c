@@ -20,33 +20,64 @@ static bool counts(const step *s)
     return s->kind == STEP_COUNTED || s->kind == STEP_PICKY;
 }
 
-/* Which step the operator is: by its argument, or its label. */
-static bool is_step(const pipeline *p, uint32_t number, const plan_op *op)
+/* The step that a label is of: "map#4 sim.picky" names a node. */
+static const step *step_of(const pipeline *p, const char *label)
 {
-    char name[128];
-    if (!op->call.function ||
-        strcmp(op->call.function, p->steps[number].kind == STEP_COUNTED ? "sim.counted" : "sim.picky") != 0)
-        return false;
-    name_counter(p, number, name);
-    if (p->steps[number].kind == STEP_PICKY)
-        return strcmp(op->call.label, p->steps[number].node->label) == 0;
-    return op->call.arg.size == strlen(name) && memcmp(op->call.arg.data, name, op->call.arg.size) == 0;
+    const char *number = label ? strchr(label, '#') : NULL;
+    unsigned long id = number ? strtoul(number + 1, NULL, 10) : 0;
+    for (uint32_t k = 0; k < p->count; k++)
+        if (p->steps[k].first_id <= id && id <= p->steps[k].last_id)
+            return &p->steps[k];
+    return NULL;
 }
 
+static int64_t count_all(const step *s, const recs *in)
+{
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < in->count; i++)
+        sum += s->kind == STEP_COUNTED ? step_counts(&in->at[i]) : step_refuses(&in->at[i]);
+    return sum;
+}
+
+/* The records behind a step, from those before it that this branch has: a branch has only a part of a union. */
+static recs pass(const pipeline *p, const step *s, recs *in)
+{
+    recs out = {0};
+    if (s->kind < STEP_COALESCE && s->kind >= STEP_SHIFT)
+        step_run(s->kind, in, NULL, &out);
+    else if (s->kind == STEP_TABLE || s->kind == STEP_TABLE_LEFT)
+        step_run(s->kind, in, &p->steps[s->parents[1]].out, &out);
+    else /* what it reads is no part of something */
+        for (uint32_t i = 0; i < s->out.count; i++)
+            recs_add(&out, s->out.at[i].key, s->out.at[i].key_size, s->out.at[i].value);
+    recs_free(in);
+    return out;
+}
+
+/* Follows the records of a branch through its operators. Returns how many are diverted. */
 static int64_t note_branch(audit *a, const pipeline *p, const plan_branch *b, uint32_t stage, bool partly)
 {
     int64_t diverted = 0;
     for (uint32_t i = 0; i < b->input.source_count; i++)
         diverted += note_branch(a, p, &b->input.sources[i], stage, partly);
+    recs none = {0}, now = {0};
+    const step *at = step_of(p, b->input.label);
+    if (at)
+        now = pass(p, &(step){.kind = STEP_MEMORY, .out = at->out}, &none);
     for (uint32_t i = 0; i < b->op_count; i++) {
-        for (uint32_t k = 0; k < p->count; k++) {
-            if (!counts(&p->steps[k]) || !is_step(p, k, &b->ops[i]))
-                continue;
+        const step *s = step_of(p, b->ops[i].call.label);
+        if (s == NULL || s == at)
+            continue; /* a further operator of the same step */
+        if (counts(s)) {
+            int64_t count = count_all(s, &now);
             a->entries = sim_grow(a->entries, (a->entry_count + 1) * sizeof *a->entries);
-            a->entries[a->entry_count++] = (audit_entry){stage, k, partly};
-            diverted += p->steps[k].divert ? p->steps[k].counted : 0;
+            a->entries[a->entry_count++] = (audit_entry){stage, (uint32_t)(s - p->steps), count, partly};
+            diverted += s->divert ? count : 0;
         }
+        now = pass(p, s, &now);
+        at = s;
     }
+    recs_free(&now);
     return diverted;
 }
 
@@ -104,7 +135,7 @@ void audit_check(const audit *a, world *w, const pipeline *p, const driver *d)
         for (uint32_t i = 0; i < a->entry_count; i++) {
             if (a->entries[i].step != k || !is_finished(a, a->entries[i].stage))
                 continue;
-            want += p->steps[k].counted;
+            want += a->entries[i].count;
             partly = partly || a->entries[i].partly;
         }
         name_counter(p, k, name);

@@ -111,17 +111,13 @@ int64_t fold_value(int64_t sum, int64_t count, int64_t largest)
     return (sum * 31 + count * 1009 + largest) % 99991;
 }
 
-static void narrow(step *s, const recs *in)
+static void narrow(step_kind k, const recs *in, recs *out)
 {
     for (uint32_t i = 0; i < in->count; i++) {
-        rec out[2];
-        uint32_t n = step_apply(s->kind, &in->at[i], out);
+        rec made[2];
+        uint32_t n = step_apply(k, &in->at[i], made);
         for (uint32_t j = 0; j < n; j++)
-            recs_add(&s->out, out[j].key, out[j].key_size, out[j].value);
-        if (s->kind == STEP_PICKY)
-            s->counted += step_refuses(&in->at[i]);
-        if (s->kind == STEP_COUNTED)
-            s->counted += step_counts(&in->at[i]);
+            recs_add(out, made[j].key, made[j].key_size, made[j].value);
     }
 }
 
@@ -204,28 +200,29 @@ static void distinct(step *s, const recs *in, const recs *other)
     recs_free(&sorted);
 }
 
-static void join_key(step *s, const recs *l, uint32_t l0, uint32_t l1, const recs *r, uint32_t r0, uint32_t r1)
+static void join_key(step_kind kind, recs *out, const recs *l, uint32_t l0, uint32_t l1, const recs *r, uint32_t r0,
+                     uint32_t r1)
 {
     const rec *key = l0 < l1 ? &l->at[l0] : &r->at[r0];
-    bool left_too = s->kind == STEP_JOIN_LEFT || s->kind == STEP_TABLE_LEFT || s->kind == STEP_JOIN_FULL;
-    if (s->kind == STEP_MEET) {
+    bool left_too = kind == STEP_JOIN_LEFT || kind == STEP_TABLE_LEFT || kind == STEP_JOIN_FULL;
+    if (kind == STEP_MEET) {
         folded a = fold(l, l0, l1), b = fold(r, r0, r1);
         int64_t v = fold_value(a.sum, a.count, a.largest) * 2 + fold_value(b.sum, b.count, b.largest) * 3;
-        recs_add(&s->out, key->key, key->key_size, v);
+        recs_add(out, key->key, key->key_size, v);
         return;
     }
     for (uint32_t i = l0; i < l1; i++) {
-        if (s->kind == STEP_SUBTRACT && r0 == r1)
-            recs_add(&s->out, key->key, key->key_size, l->at[i].value);
-        if (s->kind == STEP_SUBTRACT)
+        if (kind == STEP_SUBTRACT && r0 == r1)
+            recs_add(out, key->key, key->key_size, l->at[i].value);
+        if (kind == STEP_SUBTRACT)
             continue;
         for (uint32_t k = r0; k < r1; k++)
-            recs_add(&s->out, key->key, key->key_size, pair_value(&l->at[i].value, &r->at[k].value));
+            recs_add(out, key->key, key->key_size, pair_value(&l->at[i].value, &r->at[k].value));
         if (r0 == r1 && left_too)
-            recs_add(&s->out, key->key, key->key_size, pair_value(&l->at[i].value, NULL));
+            recs_add(out, key->key, key->key_size, pair_value(&l->at[i].value, NULL));
     }
-    for (uint32_t k = r0; k < r1 && l0 == l1 && s->kind == STEP_JOIN_FULL; k++)
-        recs_add(&s->out, key->key, key->key_size, pair_value(NULL, &r->at[k].value));
+    for (uint32_t k = r0; k < r1 && l0 == l1 && kind == STEP_JOIN_FULL; k++)
+        recs_add(out, key->key, key->key_size, pair_value(NULL, &r->at[k].value));
 }
 
 static uint32_t key_end(const recs *r, uint32_t from, const rec *key)
@@ -235,7 +232,7 @@ static uint32_t key_end(const recs *r, uint32_t from, const rec *key)
     return from;
 }
 
-static void join(step *s, const recs *left, const recs *right)
+static void join(step_kind kind, const recs *left, const recs *right, recs *out)
 {
     recs l = {0}, r = {0};
     copy(&l, left);
@@ -246,12 +243,20 @@ static void join(step *s, const recs *left, const recs *right)
         bool from_left = k == r.count || (i < l.count && rec_compare_keys(&l.at[i], &r.at[k]) <= 0);
         const rec *key = from_left ? &l.at[i] : &r.at[k];
         uint32_t i1 = key_end(&l, i, key), k1 = key_end(&r, k, key);
-        join_key(s, &l, i, i1, &r, k, k1);
+        join_key(kind, out, &l, i, i1, &r, k, k1);
         i = i1;
         k = k1;
     }
     recs_free(&l);
     recs_free(&r);
+}
+
+void step_run(step_kind k, const recs *in, const recs *right, recs *out)
+{
+    if (right)
+        join(k, in, right, out);
+    else
+        narrow(k, in, out);
 }
 
 /* The values are numbers in the order of the records, known or not. */
@@ -267,7 +272,7 @@ static void oracle_of_one(step *s, const step *from)
     s->masked = from->masked || s->kind == STEP_UNSTABLE;
     s->order = from->order;
     if (s->kind < STEP_COALESCE) {
-        narrow(s, &from->out);
+        narrow(s->kind, &from->out, &s->out);
         if (s->kind == STEP_SHIFT && s->order != ORDER_EXACT)
             s->order = ORDER_NONE;
     } else if (s->kind == STEP_SUM || s->kind == STEP_COUNT || s->kind == STEP_FOLD) {
@@ -306,7 +311,7 @@ bool oracle_step(pipeline *p, step *s)
         if (s->kind == STEP_INTERSECT)
             distinct(s, &a->out, &b->out);
         else if ((uint64_t)a->out.count * b->out.count <= 40000)
-            join(s, &a->out, &b->out);
+            join(s->kind, &a->out, &b->out, &s->out);
         else
             return false;
     }

@@ -310,12 +310,17 @@ static void look_at(history *h, sim_job *j)
         job_check_hidden(j);
 }
 
-/* Nothing runs: a collection needs to be kept no longer. */
+/* Nothing runs: a collection needs to be kept no longer. What was made from it can't be made again now, until it is
+ * forgotten. */
 static void unpersist(history *h)
 {
     step *s = &h->pipeline.steps[world_pick(&h->w.shape, h->pipeline.count)];
-    if (world_pick(&h->w.shape, 4) == 0)
-        node_set_persist(s->node, false, drop_stage, h);
+    if (!h->forgets || !s->persist || world_pick(&h->w.shape, 2))
+        return;
+    world_say(&h->w, "step %u is kept no longer", (uint32_t)(s - h->pipeline.steps));
+    node_set_persist(s->node, false, drop_stage, h);
+    for (uint32_t i = 0; i < h->job_count; i++)
+        h->jobs[i].must_succeed = h->jobs[i].must_succeed && h->jobs[i].over;
 }
 
 /* Submits the jobs one after another, or while others run, until all are over. */

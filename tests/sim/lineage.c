@@ -228,7 +228,9 @@ void lineage_make(world *w, pipeline *p, uint32_t *next_stage)
     maker m = {w, p, 1, next_stage};
     for (uint32_t i = 0; i < p->count && !w->wrong[0]; i++) {
         step *s = &p->steps[i];
+        s->first_id = m.id;
         s->node = step_node(&m, s);
+        s->last_id = m.id - 1;
         if (s->persist && s->node)
             node_set_persist(s->node, true, NULL, NULL);
     }

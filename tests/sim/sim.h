@@ -191,8 +191,8 @@ typedef struct step {
     /* What the oracle says: */
     recs out;
     order_known order;
-    int64_t counted; /* by STEP_COUNTED, or records that are errors to STEP_PICKY */
     node *node;
+    uint32_t first_id, last_id; /* of the nodes it is made of */
 } step;
 
 #define STEPS_MAX  16
@@ -216,6 +216,8 @@ int64_t step_counts(const rec *in); /* STEP_COUNTED: so much */
 int64_t fold_value(int64_t sum, int64_t count, int64_t largest);
 int64_t pair_value(const int64_t *left, const int64_t *right); /* joins; NULL: missing */
 void number_record(int64_t number, rec *out);                  /* STEP_NUMBERS */
+/* Applies a step to records: a narrow one, or a join with a table (`right`), of any part of what the step reads. */
+void step_run(step_kind k, const recs *in, const recs *right, recs *out);
 /* Fills in what the oracle says of the last step; its parents are done. False: too many records. */
 bool oracle_step(pipeline *p, step *s);
 
@@ -248,9 +250,10 @@ int functions_register(sdf_error **err);
 /* ---- audit.c: what accumulators and record errors must add up to ---- */
 
 typedef struct audit_entry {
-    uint32_t stage; /* that runs the step; once for each time it does */
+    uint32_t stage; /* that runs the step, or a branch of it */
     uint32_t step;
-    bool partly; /* its job stops early */
+    int64_t count; /* what it comes to there */
+    bool partly;   /* its job stops early */
 } audit_entry;
 
 typedef struct audit {

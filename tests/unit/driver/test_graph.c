@@ -208,6 +208,38 @@ static void test_index(void **state)
     rig_free(r);
 }
 
+/* A union of numbered records with others, of more partitions: those are not counted. */
+static void test_index_in_union(void **state)
+{
+    rig *r = rig_new();
+    rig_start_driver(r);
+    plan *p = rig_plan();
+    plan_stage *s = rig_stage(p, 1, 4, PLAN_OUTPUT_SHUFFLE);
+    rig_files(s);
+    rig_shuffles(s, 4, PLAN_PARTITION_FORWARD);
+    s = rig_stage(p, 3, 1, PLAN_OUTPUT_SHUFFLE);
+    rig_files(s);
+    rig_shuffles(s, 9, PLAN_PARTITION_HASH);
+    s = rig_stage(p, 2, 2, PLAN_OUTPUT_COUNT);
+    rig_reads(s, 3);
+    rig_op(rig_reads(s, 1), PLAN_OP_INDEX);
+    s->bound_by = 1;
+    stage_pieces pieces = {calloc(2, sizeof *pieces.pieces), calloc(3, sizeof *pieces.first)};
+    pieces.pieces[0] = (plan_piece){.branch = 0, .partition = 8};
+    pieces.pieces[1] = (plan_piece){.branch = 1, .partition = 3};
+    pieces.first[1] = 1;
+    pieces.first[2] = 2;
+    rig_add(r, p, (stage_pieces[]){rig_splits(4), rig_splits(1), pieces});
+    rig_submit_job(r, 1, 2);
+    rig_step(r);
+    for (uint32_t t = 0; t < 4; t++)
+        commit_forward(r, t, 5);
+    rig_commit_maps(r, 3, 1, 9);
+    assert_int_equal(rig_last(r, 2, 0)->request.pieces[0].start, 0);
+    assert_int_equal(rig_last(r, 2, 1)->request.pieces[0].start, 15);
+    rig_free(r);
+}
+
 /* A producer's rerun has more records than its first run: all numbers after it are others, so all is done again. */
 static void test_index_after_other_data(void **state)
 {
@@ -317,7 +349,7 @@ int main(void)
         cmocka_unit_test(test_pieces),        cmocka_unit_test(test_bad_producers),
         cmocka_unit_test(test_index),         cmocka_unit_test(test_index_after_other_data),
         cmocka_unit_test(test_refused_plans), cmocka_unit_test(test_wide_union),
-        cmocka_unit_test(test_broadcasts),
+        cmocka_unit_test(test_broadcasts),    cmocka_unit_test(test_index_in_union),
     };
     return cmocka_run_group_tests_name("driver: graphs of stages", tests, NULL, NULL);
 }
