@@ -26,8 +26,8 @@ void part_place_names(part_place *p, const task_env *env, const char *attempt_pr
     snprintf(p->attempt, sizeof p->attempt, "%ss%u-t%u-l%u-a%" PRIu64, attempt_prefix, q->stage, q->task, q->leg,
              q->attempt);
     int size = snprintf(p->final, sizeof p->final, "%spart-%0*u", final_prefix, width, q->task);
-    if (q->leg)
-        size += snprintf(p->final + size, sizeof p->final - (size_t)size, q->leg < 10000 ? "-%04u" : "-x%010u", q->leg);
+    if (q->leg) /* '_' comes behind the '.' of a suffix */
+        size += snprintf(p->final + size, sizeof p->final - (size_t)size, q->leg < 10000 ? "_%04u" : "_x%010u", q->leg);
     snprintf(p->final + size, sizeof p->final - (size_t)size, "%s", codec_suffix(p->codec));
 }
 

@@ -7,6 +7,7 @@ records with that input; then is a driver itself, to a worker process. BUILD nam
 import base64
 import collections
 import contextlib
+import gzip
 import json
 import os
 import random
@@ -107,6 +108,8 @@ def dumped(settings, *sets):
         with open(os.path.join(folder, "lines.txt"), "wb") as f:
             f.write(b"".join(b" ".join(b"w%d" % (rng.randrange(900) ** 2 // 900) for _ in range(8)) + b"\n"
                              for _ in range(LINES)))
+        with open(os.path.join(folder, "rows.csv"), "wb") as f:
+            f.write(b"a,b\n" + b"".join(b'%d,"%s\n' % (i, b'open \xff' if i % 40 == 7 else b'shut"') for i in range(3000)))
         with open(os.path.join(folder, "records.bin"), "wb") as f:
             f.write(b"".join(rng.randbytes(16) if i % 3 else b"\0" * 16 for i in range(3000)))
         for name, _, _, rows in sets:
@@ -226,10 +229,10 @@ def check_cuts(dump, writers):
         need(a.request["cut_start"] == before and not a.request["cut_end"], "cut_start of", a.key)
         need(bool(a.reply["cut"]) == ((stage, task, leg + 1) in dump.winners), "a leg follows a cut", a.key)
         if a.reply["cut"]:
-            at = int.from_bytes(a.reply["cut"], "little")
-            with open(a.pieces[0]["split"]["path"], "rb") as f:
-                f.seek(at - 1)
-                need(f.read(1) == b"\n", "a cut is not where a line begins:", at)
+            cut = decode_all(dump.doc, a.reply["cut"], "Cut")
+            with open(a.pieces[cut["piece"]]["split"]["path"], "rb") as f:
+                f.seek(max(cut["position"] - 2, 0))
+                need(not cut["position"] or f.read(1) == b"\n", "a cut is not where a line begins:", cut)
 
 
 def check_output(dump, name):
@@ -251,12 +254,12 @@ def check_output(dump, name):
             parts.append(f.read())
         a = writers.pop(part["name"])
         stage, task, leg = a.key
-        need(part["name"] == f"part-{task:05}" + (f"-{leg:04}" if leg else ""), "the name of a part", part)
+        need(part["name"] == f"part-{task:05}" + (f"_{leg:04}" if leg else ""), "the name of a part", part)
         temp = f"{a.request['output_token'].decode()}-s{stage}-t{task}-l{leg}-a{a.request['attempt']}"
         need(a.reply["file_temp"].decode() == temp, "file_temp", a.reply["file_temp"])
         need(part["bytes"] == a.reply["file_bytes"] == len(parts[-1]), "bytes of", part)
         need(part["records"] == a.reply["records"], "records of", part)
-        need(a.reply["fingerprint"] == xxh3(parts[-1] + struct.pack("<Q", part["records"])), "fingerprint of", part)
+        need(a.reply["fingerprint"] == xxh3(struct.pack("<QQ", xxh3(parts[-1]), part["records"])), "fingerprint of", part)
     need(not writers, "parts that are not in the manifest:", list(writers))
     return parts
 
@@ -324,6 +327,77 @@ def results_of(dump, key_type, value_type, ops):
     return [row for a in winners if a.reply["records"] for row in dump.object(a).rows()], winners
 
 
+def collected(dump, name):
+    """Records of the job that collected an operator of that name, by task and leg; and its winners."""
+    winners = [a for _, a in sorted(dump.winners.items())
+               if a.output() == "result" and a.stage["output"]["label"].split(" ")[-1] == name]
+    need(winners, "nothing was collected of", name)
+    return [row for a in winners if a.reply["records"] for row in dump.object(a).rows()], winners
+
+
+def check_joins(dump):
+    """Both ways to join, against all pairs; a union in order, numbered."""
+    left, right = [(n % 10, n) for n in range(NUMBERS)], [(n % 10, n) for n in range(0, 40, 2)]
+    inner = [(i64(k), encode_item((x, y))) for k, x in left for at, y in right if at == k]
+    outer = inner + [(i64(k), encode_item((x, None))) for k, x in left if k % 2]
+    rows, winners = collected(dump, "joined")
+    source = winners[0].stage["branches"][0]["input"]
+    need((source["how"], len(source["sources"])) == ("left", 2), "the input of a join", source)
+    need(sorted(rows) == sorted(outer), "records that were joined")
+    rows, winners = collected(dump, "tabled")
+    need([op["kind"] for op in winners[0].ops()][-1] == "lookup" and len(winners[0].sides) == 1, "a join with a table")
+    need(sorted(rows) == sorted(inner), "records that were joined with a table")
+    rows, winners = collected(dump, "indexed")
+    values = [*range(NUMBERS), -1, -2, -3, -4]
+    need(rows == [(i64(n), i64(i)) for i, n in enumerate(values)], "numbered records")
+    starts = [a.pieces[0]["start"] for a in winners]
+    need(starts == sorted(starts) and starts[0] == 0 < starts[-1] < len(values), "starts of pieces", starts)
+
+
+def check_diverted(dump):
+    """Rows of a compressed output, and those that were diverted from it."""
+    place = os.path.join(dump.folder, "rows")
+    data = open(os.path.join(dump.folder, "rows.csv"), "rb").read()
+    lines, bad, good, at = data.splitlines(), [], [], 0
+    for i, line in enumerate(lines):
+        if i:
+            (bad if line.count(b'"') % 2 else good).append((at, line))
+        at += len(line) + 1
+    need(bad and good, "rows.csv")
+    rows, errors = [], []
+    for part in json.load(open(os.path.join(place, "_SUCCESS")))["parts"]:
+        content = open(os.path.join(place, part["name"]), "rb").read()
+        need(len(content) == part["bytes"], "bytes of", part)
+        if not part["name"].startswith("_errors/"):
+            rows += gzip.decompress(content).splitlines()
+            continue
+        need(re.fullmatch(r"_errors/s\d+-t\d+-l\d+\.jsonl", part["name"]), "the name of", part)
+        errors += map(json.loads, content.splitlines())
+    need(rows == [line for _, line in good], "rows")
+    fields = dump.doc.fields("Diverted records")
+    for error in errors:
+        need(list(error) == [name for name, form, _ in fields if "optional" not in form or name in error], error)
+    got = [(e["offset"], e["record"].encode() if "record" in e else base64.b64decode(e["record_base64"]))
+           for e in errors]
+    need(sorted(got) == bad and {e["source"] for e in errors} == {os.path.join(dump.folder, "rows.csv")}, "diverted", errors)
+    replies = [a.reply for a in dump.winners.values() if a.reply["errors_temp"]]
+    need(sum(r["errors_records"] for r in replies) == len(bad) == sum(r["counters"]["record_errors"] for r in replies),
+         "diverted records of the replies")
+    need(sum(x["value"] for r in replies for x in r["accumulators"]) == len(bad), "accumulators of record errors")
+
+
+def check_shared(dump):
+    """What tasks read by name and counted, and the one file that they wrote."""
+    with open(os.path.join(dump.folder, "greetings.json"), "rb") as f:
+        need(f.read() == b'{"text":"hello"}\n' * NUMBERS, "greetings.json")
+    broadcast, = {name for name in dump.files if re.fullmatch(r"sdf-[0-9a-f]{16}/b\d+", name)}
+    told, = {(b["id"], b["bytes"], int(b["digest"])) for plan in dump.plans.values() for b in plan["broadcasts"]}
+    data = dump.files[broadcast]
+    need(data == b"hello" and told == (int(broadcast.split("/b")[1]), 5, xxh3(data)), "a broadcast", told)
+    counted = [x["value"] for a in dump.winners.values() for x in a.reply["accumulators"] if x["name"] == b"shared"]
+    need(sum(counted) == 2 * NUMBERS, "an accumulator", counted)
+
+
 def check_failure(dump):
     """The one attempt whose function failed says so."""
     failed, = [a for a in dump.attempts if a.reply["failure"]]
@@ -358,6 +432,9 @@ def check_jobs(doc, plan_check):
         need(many and dump.stages("many")[0][0]["tasks"] == MANY, "no list of pieces in an object")
         need(any(not a.request["plan_inline"] for a in dump.attempts), "no plan in the store")
         check_failure(dump)
+        check_joins(dump)
+        check_diverted(dump)
+        check_shared(dump)
         total = collections.Counter()
         for a in dump.attempts:
             total.update(a.reply["counters"])

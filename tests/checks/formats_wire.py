@@ -49,6 +49,7 @@ class Attempt:
             listed = decode_all(doc, unsealed(doc, read("pieces")), "List of pieces")
             self.pieces, self.sides = listed["pieces"], listed["sides"]
         self.name = f"sdf-{q['context']:016x}/s{q['stage']}/t{q['task']}.{q['leg']}.a{number}"
+        dump.kept(self.name, number)
 
     def output(self):
         return self.stage["output"]["kind"]
@@ -56,9 +57,10 @@ class Attempt:
     def ops(self):
         return self.stage["branches"][0]["ops"]
 
-    def reads_files(self):
-        """Has it a piece with something of a file in it?"""
-        return any(p["split"] and p["split"]["path"] and p["split"]["length"] for p in self.pieces)
+    def reads(self, kind):
+        """Has it a piece with something of such a source in it?"""
+        return any(p["split"]["length"] for p in self.pieces
+                   if self.stage["branches"][p["branch"]]["input"]["kind"] == kind)
 
 
 class Dump:
@@ -72,7 +74,8 @@ class Dump:
             for name in names:
                 full = os.path.join(place, name)
                 self.files[os.path.relpath(full, store)] = open(full, "rb").read()
-        self._read_objects()
+        for name in list(self.files):
+            self._read_object(name)
         numbers = sorted(int(x[:-8]) for x in os.listdir(os.path.join(folder, "wire")) if x.endswith(".request"))
         self.attempts = [Attempt(self, number) for number in numbers]
         self.winners = {a.key: a for a in self.attempts if a.reply["failure"] == 0}
@@ -81,15 +84,21 @@ class Dump:
             attempt.inputs = self._check_input(attempt)
             self._check_counters(attempt)
 
-    def _read_objects(self):
-        for name, data in self.files.items():
-            parts = NAME.fullmatch(name)
-            need(parts, "docs/formats.md has no name like", name)
-            if parts.group(2) or parts.group(7) or parts.group(8):
-                continue
-            o = self.objects[name] = Object(self.doc, data)
-            ids = tuple(o.header[x] for x in ("context", "stage", "task", "leg", "attempt"))
-            need(ids == (int(parts.group(1), 16), *(int(parts.group(i)) for i in (3, 4, 5, 6))), name, "has ids", ids)
+    def _read_object(self, name):
+        parts = NAME.fullmatch(name)
+        need(parts, "docs/formats.md has no name like", name)
+        if parts.group(2) or parts.group(7) or parts.group(8):
+            return
+        o = self.objects[name] = Object(self.doc, self.files[name])
+        ids = tuple(o.header[x] for x in ("context", "stage", "task", "leg", "attempt"))
+        need(ids == (int(parts.group(1), 16), *(int(parts.group(i)) for i in (3, 4, 5, 6))), name, "has ids", ids)
+
+    def kept(self, name, number):
+        """An object that went with its job, before the others."""
+        path = os.path.join(self.folder, "wire", f"{number}.object")
+        if name not in self.files and os.path.exists(path):
+            self.files[name] = open(path, "rb").read()
+            self._read_object(name)
 
     def plan(self, request):
         """The plan of a request, by its hash."""
@@ -121,7 +130,7 @@ class Dump:
         need(names == sorted(set(names)), "accumulators are not by name", names)
         need(bool(r["samples"]) == bool(a.stage["output"].get("sample")), "samples of", a.key)
         if r["cut"]:
-            need(len(r["cut"]) == 8 and a.stage["resumable"], "a cut")
+            need(decode_all(self.doc, r["cut"], "Cut")["piece"] < len(a.pieces) and a.stage["resumable"], "a cut")
         check = {"shuffle": self._check_shuffle, "result": self._check_result, "sample": self._check_sample}
         check.get(kind, lambda a: need(kind == "file" or r["fingerprint"] == r["records"], "fingerprint of a count"))(a)
 
@@ -228,7 +237,8 @@ class Dump:
         if a.request["limit"] == LIMIT_NONE:
             need(c["shuffle_records_in"] == sum(x["records"] for x in a.inputs), "shuffle_records_in", c)
             need(c["shuffle_bytes_in"] == sum(x["stored"] for x in a.inputs), "shuffle_bytes_in", c)
-        need(bool(c["records_in"]) == bool(c["bytes_read"]) == a.reads_files(), "what was read from files", c)
+        need(bool(c["records_in"]) == (a.reads("files") or a.reads("range")), "what was read from sources", c)
+        need(bool(c["bytes_read"]) == a.reads("files"), "bytes that were read from files", c)
         need(bool(c["store_reads"]) >= bool(a.inputs), "store_reads", c)
         need((c["store_writes"] > 0) == bool(r["object_bytes"]) or c["spills"], "store_writes", c)
 

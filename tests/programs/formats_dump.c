@@ -4,8 +4,8 @@
  *     formats_dump FOLDER NAME:KEY_TYPE:VALUE_TYPE ...
  *         reads sets of records, files of that name: u32 length and bytes of key and value in turn
  * FOLDER/wire gets request and reply of each attempt, N.request and N.reply, N.pieces where the request's list of
- * pieces lies in the store, and plans that lie there, by their hash. FOLDER/store is the store; settings come from
- * the environment.
+ * pieces lies in the store, N.object what it wrote, and plans that lie there, by their hash. FOLDER/store is the store;
+ * settings come from the environment.
  * Prints "ready" when all jobs are done and keeps their data until its standard input ends.
  *
  * The transport "dump:FOLDER" that it brings runs tasks one after another on the driver's thread. */
@@ -135,6 +135,15 @@ static void keep_all(const dump *d)
     keep_files(d, "sdf-*/plan/*", NULL);
 }
 
+/* What an attempt wrote for a later stage of its own job goes with that job. */
+static void keep_object(const dump *d)
+{
+    char pattern[64], as[64];
+    snprintf(pattern, sizeof pattern, "sdf-*/*/*.a%llu", (unsigned long long)d->id);
+    snprintf(as, sizeof as, "%llu.object", (unsigned long long)d->id);
+    keep_files(d, pattern, as);
+}
+
 static void dump_invoke(dump *d)
 {
     sdf_invocation_result result = {.struct_size = sizeof result, .id = d->id};
@@ -143,6 +152,7 @@ static void dump_invoke(dump *d)
     result.status = sdf_worker_invoke(d->worker, &d->request, 0, &result.response, NULL);
     if (result.status == SDF_OK)
         write_file(d->folder, d->id, "reply", &result.response);
+    keep_object(d);
     d->waiting = 0;
     d->host.done(d->host.host, &result);
 }

@@ -271,15 +271,23 @@ static void names_sort_like_the_data(void **state)
 {
     static const struct {
         uint32_t tasks, task, leg;
+        codec_kind codec;
         const char *final;
+        bool behind; /* the one before, of the same output */
     } cases[] = {
-        {1, 0, 0, "part-00000"},
-        {100000, 99999, 0, "part-99999"},
-        {100001, 7, 0, "part-000007"},
-        {3, 2, 1, "part-00002-0001"},
-        {3, 2, 9999, "part-00002-9999"},
-        {3, 2, 10000, "part-00002-x0000010000"},
-        {4000000000u, 1, 0, "part-0000000001"},
+        {1, 0, 0, CODEC_NONE, "part-00000", false},
+        {100000, 99999, 0, CODEC_NONE, "part-99999", false},
+        {100001, 7, 0, CODEC_NONE, "part-000007", false},
+        {3, 2, 0, CODEC_NONE, "part-00002", false},
+        {3, 2, 1, CODEC_NONE, "part-00002_0001", true},
+        {3, 2, 9999, CODEC_NONE, "part-00002_9999", true},
+        {3, 2, 10000, CODEC_NONE, "part-00002_x0000010000", true},
+        {4, 3, 0, CODEC_NONE, "part-00003", true},
+        {3, 1, 0, CODEC_GZIP, "part-00001.gz", false},
+        {3, 1, 1, CODEC_GZIP, "part-00001_0001.gz", true},
+        {3, 1, 10000, CODEC_GZIP, "part-00001_x0000010000.gz", true},
+        {3, 2, 0, CODEC_GZIP, "part-00002.gz", true},
+        {4000000000u, 1, 0, CODEC_NONE, "part-0000000001", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         file_test f;
@@ -287,9 +295,11 @@ static void names_sort_like_the_data(void **state)
         f.h.stage.tasks = cases[i].tasks;
         f.h.request.task = cases[i].task;
         f.h.request.leg = cases[i].leg;
+        f.spec.codec = (uint8_t)cases[i].codec;
         assert_int_equal(file_new(&f, NULL), SDF_OK);
         assert_int_equal(op_finish(f.o, NULL), SDF_OK);
         assert_string_equal(f.reply.file_final, cases[i].final);
+        assert_true(!cases[i].behind || strcmp(cases[i - 1].final, cases[i].final) < 0);
         char temp[100];
         snprintf(temp, sizeof temp, "tok-s2-t%u-l%u-a11", cases[i].task, cases[i].leg);
         assert_string_equal(f.reply.file_temp, temp);
