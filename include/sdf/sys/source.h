@@ -33,8 +33,9 @@ typedef struct sdf_source_ops {
     uint32_t scope;   /* an sdf_scope: who can read it. Checked against the transport's workers */
 
     /* ---- mandatory ---- */
-    /* What `name` stands for: itself, the files of a folder, those that match a glob (* ? [ ] **), in any order (the
-     * library sorts by name). None: no callback and SDF_OK, or SDF_E_NOT_FOUND. */
+    /* What `name` stands for: itself; the files of a folder, without those of folders in it and without names that begin
+     * with '.' or '_'; those that match a glob (* ? [ ], and ** for folders of any depth; what it matches may be a
+     * folder). In any order (the library sorts by name). None: no callback and SDF_OK, or SDF_E_NOT_FOUND. */
     int (*list)(void *self, const char *name, sdf_source_list_fn callback, void *user, sdf_error **err);
     /* Opens one file as it was listed; another size, time or version now is SDF_E_CORRUPT ("changed"). expected's
      * fields that are 0 or NULL are not checked. */

@@ -25,7 +25,8 @@ static buf packed(codec_kind kind, const buf *plain)
     assert_int_equal(encoder_new(kind, 0, &e, NULL), SDF_OK);
     for (int rc = SDF_OK; rc != SDF_END; at += used, b.size += made) {
         assert_int_equal(buf_reserve(&b, 65536), SDF_OK);
-        rc = encoder_run(e, plain->data + at, plain->size - at, &used, b.data + b.size, 65536, &made, true, NULL);
+        rc = encoder_run(e, plain->size ? plain->data + at : NULL, plain->size - at, &used, b.data + b.size, 65536,
+                         &made, true, NULL);
         assert_true(rc == SDF_OK || rc == SDF_END);
     }
     encoder_free(e);
@@ -36,7 +37,7 @@ static void write_bytes(const char *path, const buf *b)
 {
     FILE *f = fopen(path, "w");
     assert_non_null(f);
-    assert_int_equal(fwrite(b->data, 1, b->size, f), b->size);
+    assert_true(b->size == 0 || fwrite(b->data, 1, b->size, f) == b->size);
     assert_int_equal(fclose(f), 0);
 }
 
