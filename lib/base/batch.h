@@ -9,6 +9,7 @@
 struct sdf_batch {
     size_t count;
     sdf_column key, value;
+    const uint64_t *offsets; /* where each record begins in its source (decompressed bytes); NULL: not known */
 };
 
 static inline sdf_slice column_get(const sdf_column *c, size_t i)
