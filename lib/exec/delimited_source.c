@@ -17,6 +17,7 @@ typedef struct delimited {
     row_marks marks;
     uint8_t escape;
     size_t scanned; /* of what is buffered, when there was last no row's end in it */
+    uint64_t clean, mixed; /* what is buffered has no quote up to the one position, or some up to the other */
 } delimited;
 
 /* ---- one row, byte by byte ---- */
@@ -171,11 +172,31 @@ static int rows_slowly(delimited *d, size_t room, size_t *count, sdf_error **err
     return rc;
 }
 
+/* Whether there is no quote in what is buffered: then rows are lines. Each byte is asked about once. */
+static bool has_no_quote(delimited *d)
+{
+    const reader *r = &d->lines.reader;
+    size_t held = reader_held(r);
+    uint64_t end = r->at + held, known = d->clean > r->at ? d->clean - r->at : 0;
+    if (d->clean >= end)
+        return true;
+    if (d->mixed > r->at)
+        return false;
+    if (memchr(r->bytes + r->begin + known, d->marks.quote, held - known)) {
+        d->mixed = end;
+        return false;
+    }
+    d->clean = end;
+    return true;
+}
+
 static int rows_find(lines *l, size_t room, size_t *count, sdf_error **err)
 {
     delimited *d = (delimited *)l;
     reader *r = &l->reader;
     size_t held = reader_held(r), odd, start = 0;
+    if (has_no_quote(d))
+        return lines_find(l, room, count, err);
     *count = 0;
     /* A row that grows piece by piece is not looked through again for each of them. */
     if (d->scanned && !r->ended && held < r->capacity && held / 2 < d->scanned) {
