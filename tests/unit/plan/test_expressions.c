@@ -174,7 +174,7 @@ static void test_mixed_rows_behind_a_shuffle(void **state)
     expect_failure(bad, &collect, SDF_E_TYPE, "different columns", "sdf_select");
     node *other = make_union(a, json);
     refuse(where(other, "$id = '1'"), SDF_E_TYPE, "filter_expr#", "fields");
-    node *twice = make_union(json, json), *kept = where(twice, "$id = 1");
+    node *twice = make_union(json, json), *kept = where(twice, "$id = '1'");
     check(kept, "null", "bytes");
     RELEASE(kept, twice, other, bad, turned, mixed, good_where, good_turned, good, json, same, b, a);
 }
