@@ -92,10 +92,41 @@ static void a_list_of_pieces_comes_from_the_store(void **state)
     fixture_close(&f);
 }
 
+/* Pieces of both branches, extents of objects that are not there, a table: every bit wrong once. Each is answered. */
+static void flipped_bits_are_answered(void **state)
+{
+    fixture f;
+    buf bytes = BUF_EMPTY;
+    task_extent x = {.task = 1, .attempt = 3, .offset = 48, .stored = 40, .raw = 16, .records = 1, .max_raw = 16};
+    task_leaf leaves[2] = {{8, &x, 1}, {9, &x, 1}}, table = {7, NULL, 0};
+    fixture_open(&f, 1 << 20);
+    two_branches(&f);
+    fixture_file(&f, "one\nline2\nthree\n", 16);
+    task_piece pieces[2] = {f.piece, {.branch = 1, .leaves = leaves, .leaf_count = 2}};
+    f.request.pieces = pieces;
+    f.request.piece_count = 2;
+    f.request.sides = &table;
+    f.request.side_count = 1;
+    assert_int_equal(task_request_encode(&f.request, &bytes), SDF_OK);
+    size_t from = bytes.size - 200; /* what comes before is tried in test_worker.c */
+    for (size_t i = from; i < bytes.size; i++)
+        for (int bit = 0; bit < 8; bit++) {
+            bytes.data[i] ^= (uint8_t)(1 << bit);
+            fixture_send(&f, bytes.data, bytes.size);
+            bytes.data[i] ^= (uint8_t)(1 << bit);
+        }
+    fixture_send(&f, bytes.data, bytes.size);
+    assert_int_equal(f.reply.failure, FAILURE_UPSTREAM);
+    assert_int_equal(f.reply.bad_stage, 8);
+    buf_free(&bytes);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_must_fit_the_plan),
+        cmocka_unit_test(flipped_bits_are_answered),
         cmocka_unit_test(a_list_of_pieces_comes_from_the_store),
     };
     return cmocka_run_group_tests_name("worker/pieces", tests, NULL, NULL);
