@@ -109,6 +109,7 @@ typedef struct attempt {
     task_metrics metrics;
     sdf_error *error; /* why it failed, until the scheduler has heard of it */
     bool ran;         /* a worker may have begun it */
+    bool writes;      /* it was given a token, of an output */
     bool answered, stopped, discarded;
 } attempt;
 

@@ -103,6 +103,7 @@ static int launch_request(driver *d, stage *s, const sched_action *action, attem
 {
     char token[OUTPUT_TOKEN_MAX];
     job_output_token(d, s, token);
+    a->writes = *token;
     task_request q = {
         .kind = TASK_RUN,
         .context = d->config.context,

@@ -30,10 +30,22 @@ failure_class outcome_class(int status)
     }
 }
 
+/* Was it begun for an output that is over by now? Then that may be why it failed, and the next attempt, which another
+ * job needs, won't try to write there. */
+static bool output_is_over(const driver *d, const attempt *a)
+{
+    char token[OUTPUT_TOKEN_MAX];
+    const stage *s = a->writes ? stage_find(d, a->stage) : NULL;
+    if (!s || !s->spec)
+        return false;
+    job_output_token(d, s, token);
+    return !*token;
+}
+
 /* The attempt came to nothing. `r` says more when the worker itself did (else NULL). Takes error. */
 static void outcome_failed(driver *d, attempt *a, failure_class failure, sdf_error *error, const task_reply *r)
 {
-    sched_event e = {.failure = failure};
+    sched_event e = {.failure = output_is_over(d, a) ? FAILURE_THROTTLED : failure}; /* it costs no retry */
     if (r) {
         e.bad_stage = r->bad_stage;
         e.bad_task = r->bad_task;

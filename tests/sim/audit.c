@@ -39,13 +39,25 @@ static int64_t count_all(const step *s, const recs *in)
     return sum;
 }
 
+/* How a join is done: decided in this plan, or in an earlier one. */
+static node_join join_of(const planned *made, const step *s)
+{
+    const node *join = s->node->parents[0];
+    for (uint32_t i = 0; i < made->node_count; i++)
+        if (made->nodes[i].node == join && made->nodes[i].join)
+            return made->nodes[i].join;
+    return join->join ? join->join : join->made_join;
+}
+
 /* The records behind a step, from those before it that this branch has: a branch has only a part of a union. */
-static recs pass(const pipeline *p, const step *s, recs *in)
+static recs pass(const pipeline *p, const planned *made, const step *s, const plan_op *op, recs *in)
 {
     recs out = {0};
     if (s->kind < STEP_COALESCE && s->kind >= STEP_SHIFT)
         step_run(s->kind, in, NULL, &out);
-    else if (s->kind == STEP_TABLE || s->kind == STEP_TABLE_LEFT)
+    else if (op && op->kind == PLAN_OP_LOOKUP && join_of(made, s) == JOIN_BROADCAST_LEFT)
+        step_run(s->kind, &p->steps[s->parents[0]].out, in, &out);
+    else if (op && op->kind == PLAN_OP_LOOKUP)
         step_run(s->kind, in, &p->steps[s->parents[1]].out, &out);
     else /* what it reads is no part of something */
         for (uint32_t i = 0; i < s->out.count; i++)
@@ -55,15 +67,16 @@ static recs pass(const pipeline *p, const step *s, recs *in)
 }
 
 /* Follows the records of a branch through its operators. Returns how many are diverted. */
-static int64_t note_branch(audit *a, const pipeline *p, const plan_branch *b, uint32_t stage, bool partly)
+static int64_t note_branch(audit *a, const pipeline *p, const planned *made, const plan_branch *b, uint32_t stage,
+                           bool partly)
 {
     int64_t diverted = 0;
     for (uint32_t i = 0; i < b->input.source_count; i++)
-        diverted += note_branch(a, p, &b->input.sources[i], stage, partly);
+        diverted += note_branch(a, p, made, &b->input.sources[i], stage, partly);
     recs none = {0}, now = {0};
     const step *at = step_of(p, b->input.label);
     if (at)
-        now = pass(p, &(step){.kind = STEP_MEMORY, .out = at->out}, &none);
+        now = pass(p, made, &(step){.kind = STEP_MEMORY, .out = at->out}, NULL, &none);
     for (uint32_t i = 0; i < b->op_count; i++) {
         const step *s = step_of(p, b->ops[i].call.label);
         if (s == NULL || s == at)
@@ -74,22 +87,22 @@ static int64_t note_branch(audit *a, const pipeline *p, const plan_branch *b, ui
             a->entries[a->entry_count++] = (audit_entry){stage, (uint32_t)(s - p->steps), count, partly};
             diverted += s->divert ? count : 0;
         }
-        now = pass(p, s, &now);
+        now = pass(p, made, s, &b->ops[i], &now);
         at = s;
     }
     recs_free(&now);
     return diverted;
 }
 
-int64_t audit_plan(audit *a, const pipeline *p, const plan *document, uint32_t target, bool partly)
+int64_t audit_plan(audit *a, const pipeline *p, const planned *made, bool partly)
 {
     int64_t diverted = 0;
-    for (uint32_t i = 0; i < document->stage_count; i++) {
-        const plan_stage *s = &document->stages[i];
+    for (uint32_t i = 0; i < made->plan->stage_count; i++) {
+        const plan_stage *s = &made->plan->stages[i];
         if (s->output.kind == PLAN_OUTPUT_SAMPLE)
             continue; /* it counts nothing */
         for (uint32_t b = 0; b < s->branch_count; b++)
-            diverted += note_branch(a, p, &s->branches[b], s->id, partly && s->id == target);
+            diverted += note_branch(a, p, made, &s->branches[b], s->id, partly && s->id == made->target);
     }
     return diverted;
 }

@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "jobs.h"
-#include "plan/planner.h"
 
 #define STEPS_AT_MOST 300000
 
@@ -254,7 +253,7 @@ static void submit(history *h, sim_job *j)
     j->scratch = p.scratch;
     disk_protect(w->disk, p.target);
     world_say(w, "job %u: %s of step %u, stage %u", j->id, job_name(j->kind), j->step, p.target);
-    j->diverted = audit_plan(&h->audit, &h->pipeline, p.plan, p.target, j->kind == JOB_TAKE);
+    j->diverted = audit_plan(&h->audit, &h->pipeline, &p, j->kind == JOB_TAKE);
     driver_job wish = {.id = j->id,
                        .stage = p.target,
                        .label = "job",

@@ -155,6 +155,8 @@ static void make_unstable(world *w, pipeline *p)
         add_step(w, p, STEP_SHIFT, p->count - 1, 0);
     if (world_pick(&w->shape, 3) == 0)
         add_step(w, p, STEP_PARTITION, p->count - 1, 0);
+    if (world_pick(&w->shape, 2))
+        add_step(w, p, STEP_COUNTED, p->count - 1, 0);
     add_step(w, p, STEP_UNSTABLE, p->count - 1, 0);
     for (uint32_t n = 1 + world_pick(&w->shape, 3); n > 0; n--)
         add_step(w, p, move[world_pick(&w->shape, 5)], p->count - 1, 0);

@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/timebase.h"
 #include "driver/driver.h"
-#include "plan/lineage.h"
+#include "plan/planner.h"
 #include "store/store.h"
 #include "transport/transport.h"
 
@@ -264,7 +264,7 @@ typedef struct audit {
 } audit;
 
 /* Notes the plan's operators that count. Returns how many records its stages are to divert. */
-int64_t audit_plan(audit *a, const pipeline *p, const plan *document, uint32_t target, bool partly);
+int64_t audit_plan(audit *a, const pipeline *p, const planned *made, bool partly);
 void audit_finished(audit *a, uint32_t stage);
 /* At rest: half-done stages were dropped. */
 void audit_check(const audit *a, world *w, const pipeline *p, const driver *d);

@@ -137,6 +137,38 @@ static void test_rerun(void **state)
     }
 }
 
+/* What a job that is over was made of comes with other data in another job: what the first one counted stands. */
+static void test_over(void **state)
+{
+    rig *r = begin(1, PLAN_OUTPUT_COUNT);
+    rig_call *map = rig_last(r, 1, 0);
+    commit(r, map, 5, 1, 0);
+    rig_step(r);
+    commit(r, rig_last(r, 2, 0), 5, 10, 3);
+    rig_step(r);
+    assert_true(r->jobs[1].over && !r->jobs[1].status);
+    plan *p = rig_plan();
+    rig_reads(rig_stage(p, 3, 1, PLAN_OUTPUT_COUNT), 1);
+    rig_add(r, p, NULL);
+    rig_submit_job(r, 2, 3);
+    rig_step(r);
+    task_reply reply = rig_reply(rig_last(r, 3, 0));
+    reply.failure = FAILURE_UPSTREAM;
+    reply.bad_stage = 1;
+    reply.bad_attempt = map->id;
+    rig_answer_reply(r, rig_last(r, 3, 0), &reply);
+    rig_step(r);
+    commit(r, rig_last(r, 1, 0), 6, 2, 0);
+    rig_step(r);
+    assert_int_equal(sum(r, "hits"), 12);
+    commit(r, rig_last(r, 3, 0), 5, 100, 0);
+    rig_step(r);
+    assert_true(r->jobs[2].over && !r->jobs[2].status);
+    assert_int_equal(sum(r, "hits"), 112);
+    assert_int_equal(errors(r), 3);
+    rig_free(r);
+}
+
 /* What a finished stage counted stays when it is dropped; what a half-done one did is taken back: who wants its data
  * makes all of it again. */
 static void test_drop(void **state)
@@ -194,7 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sums), cmocka_unit_test(test_loser),      cmocka_unit_test(test_rerun),
-        cmocka_unit_test(test_drop), cmocka_unit_test(test_second_job),
+        cmocka_unit_test(test_drop), cmocka_unit_test(test_second_job), cmocka_unit_test(test_over),
     };
     return cmocka_run_group_tests_name("driver: counters", tests, NULL, NULL);
 }

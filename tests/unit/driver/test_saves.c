@@ -264,6 +264,34 @@ static void test_shared_stage(void **state)
     }
 }
 
+/* An attempt that was begun for an output that is gone when it wants to divert: another one does without. */
+static void test_output_goes_meanwhile(void **state)
+{
+    place x = place_new(), y = place_new();
+    rig *r = begin(&x, 1, 1);
+    plan *p = rig_plan();
+    plan_stage *s = rig_stage(p, 3, 1, PLAN_OUTPUT_FILE);
+    rig_reads(s, 1);
+    s->output.format.kind = PLAN_FORMAT_TEXT;
+    s->output.uri = strdup(y.out);
+    rig_add(r, p, NULL);
+    rig_submit_save(r, 2, 3, y.out);
+    rig_step(r);
+    driver_cancel(r->driver, 1);
+    rig_step(r);
+    rig_fail(r, rig_last(r, 1, 0), FAILURE_FATAL, "there is no such output");
+    rig_pass(r, 2000);
+    rig_call *c = rig_last(r, 1, 0);
+    assert_int_equal(rig_submitted(r, 1), 2);
+    assert_string_equal(c->request.output_token, "");
+    rig_fail(r, c, FAILURE_FATAL, "it is not that");
+    rig_step(r);
+    assert_true(r->jobs[2].over && r->jobs[2].status);
+    rig_free(r);
+    place_free(&x);
+    place_free(&y);
+}
+
 /* A map's rerun brings other data after a part was written: the part is made again, nothing of the first is seen. */
 static void test_other_data(void **state)
 {
@@ -306,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_bad_names),
         cmocka_unit_test(test_taken),
         cmocka_unit_test(test_shared_stage),
+        cmocka_unit_test(test_output_goes_meanwhile),
         cmocka_unit_test(test_other_data),
     };
     return cmocka_run_group_tests_name("driver: outputs", tests, NULL, NULL);
