@@ -233,7 +233,7 @@ int expr_type_call(const expr *e, const expr_type *args, expr_type_pool *pool, e
 {
     const expr_function *f = e->call.function;
     const char *letters = f->args;
-    expr_type scalars[EXPR_ARGS_MAX];
+    expr_type scalars[EXPR_ARGS_MAX], both;
     for (uint32_t i = 0; i < e->call.count; i++) {
         char letter = *letters;
         scalars[i] = letter == 't' || letter == 'T' ? args[i] : expr_type_scalar(args[i]);
@@ -265,6 +265,6 @@ int expr_type_call(const expr *e, const expr_type *args, expr_type_pool *pool, e
         return result_common(e, scalars, result, err);
     default:
         *result = expr_type_of_class(CLASS_BOOL);
-        return letters[0] == 'e' ? result_common(e, scalars, &scalars[0], err) : SDF_OK;
+        return letters[0] == 'e' ? result_common(e, scalars, &both, err) : SDF_OK;
     }
 }
