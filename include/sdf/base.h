@@ -20,7 +20,7 @@ extern "C" {
 #endif
 
 #define SDF_VERSION_MAJOR 0
-#define SDF_VERSION_MINOR 1
+#define SDF_VERSION_MINOR 2
 #define SDF_VERSION_PATCH 0
 
 /* The version of the library that runs, as "MAJOR.MINOR.PATCH".

@@ -23,7 +23,7 @@ static void every_status_has_its_name(void **state)
     assert_string_equal(sdf_status_name(SDF_E_INTERNAL), "SDF_E_INTERNAL");
     assert_string_equal(sdf_status_name(SDF_E_INTERNAL - 1), "SDF_E_?");
     assert_string_equal(sdf_status_name(2), "SDF_E_?");
-    assert_string_equal(sdf_version(), "0.1.0");
+    assert_string_equal(sdf_version(), "0.2.0");
 }
 
 static void no_error_answers_too(void **state)
