@@ -17,6 +17,12 @@ static bool lz4_is_magic(const uint8_t *head)
     return frame || skipped;
 }
 
+/* The name is all that the library's stable interface tells of an error. */
+static bool lz4_no_memory(size_t code)
+{
+    return strcmp(LZ4F_getErrorName(code), "ERROR_allocation_failed") == 0;
+}
+
 static int lz4_open(void *state, sdf_error **err)
 {
     return LZ4F_isError(LZ4F_createDecompressionContext(state, LZ4F_VERSION)) ? error_no_memory(err) : SDF_OK;
@@ -32,6 +38,8 @@ static int lz4_run(void *state, codec_io *io, sdf_error **err)
 {
     size_t used = io->in_left, made = io->out_left;
     size_t code = LZ4F_decompress(*(LZ4F_dctx **)state, io->out, &made, io->in, &used, NULL);
+    if (LZ4F_isError(code) && lz4_no_memory(code))
+        return error_no_memory(err);
     if (LZ4F_isError(code))
         return codec_damaged("lz4", LZ4F_getErrorName(code), err);
     codec_io_advance(io, used, made);
@@ -120,6 +128,8 @@ static int lz4_encoder_run(void *state, codec_io *io, bool finish, sdf_error **e
         if (io->in_left == 0 && !finish)
             return SDF_OK;
         size_t code = lz4_step(w, io);
+        if (LZ4F_isError(code) && lz4_no_memory(code))
+            return error_no_memory(err);
         if (LZ4F_isError(code))
             return error_set(err, SDF_E_INTERNAL, "lz4 compression failed: %s", LZ4F_getErrorName(code));
         w->at = 0;

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "base/buf.h"
+#include "codec/codec.h"
 #include "store/input.h"
 #include "store/output.h"
 #include "store/store.h"
@@ -67,6 +69,7 @@ SDF_API void free(void *p)
     __libc_free(p);
 }
 
+static char manifest_name[600];
 static char store_uri[3][200], folder[100], part_glob[120];
 
 static int use_store(const char *uri, sdf_error **err)
@@ -135,6 +138,58 @@ static int use_files(sdf_error **err)
     return rc;
 }
 
+/* Encodes into what is already reserved, writes a file and its manifest, lists and reads it. */
+static int use_compressed(codec_kind kind, sdf_error **err)
+{
+    static uint8_t packed[4096], plain[1000];
+    encoder *e;
+    size_t used, made, got;
+    int rc = encoder_new(kind, 0, &e, err);
+    if (rc != SDF_OK)
+        return rc;
+    rc = encoder_run(e, plain, sizeof plain, &used, packed, sizeof packed, &made, true, err);
+    encoder_free(e);
+    if (rc != SDF_END)
+        return rc;
+    input_file *files;
+    size_t count;
+    rc = input_list(manifest_name, &files, &count, NULL, err);
+    if (rc != SDF_OK)
+        return rc;
+    task_split split = {.path = files[kind - 1].name, .file_size = files[kind - 1].size, .codec = (uint8_t)kind};
+    budget b;
+    input_stream *in;
+    budget_init(&b, 32 << 20);
+    rc = input_stream_open(&split, 0, &b, &in, err);
+    if (rc == SDF_OK) {
+        while ((rc = input_stream_read(in, plain, sizeof plain, &got, err)) == SDF_OK)
+            ;
+        input_stream_close(in);
+    }
+    input_list_free(files, count);
+    return rc == SDF_END ? SDF_OK : rc;
+}
+
+static int use_gzip(sdf_error **err)
+{
+    return use_compressed(CODEC_GZIP, err);
+}
+
+static int use_zstd(sdf_error **err)
+{
+    return use_compressed(CODEC_ZSTD, err);
+}
+
+static int use_lz4(sdf_error **err)
+{
+    return use_compressed(CODEC_LZ4, err);
+}
+
+static int use_bzip2(sdf_error **err)
+{
+    return use_compressed(CODEC_BZIP2, err);
+}
+
 /* Fails allocation 1, 2, ... until the work gets by without reaching the one that fails. */
 static void each_fails(int (*work)(sdf_error **), int go_on_failing)
 {
@@ -185,7 +240,39 @@ static void test_files(void **state)
     each_fails(use_files, 1);
 }
 
+static void test_compressed(void **state)
+{
+    FILE *list = fopen(in_scratch("list"), "w");
+    static const uint8_t text[] = "some text";
+    for (int kind = CODEC_GZIP; kind <= CODEC_BZIP2; kind++) {
+        encoder *e;
+        size_t used, made;
+        uint8_t packed[1000];
+        OK(encoder_new((codec_kind)kind, 0, &e, &err));
+        assert_int_equal(encoder_run(e, text, sizeof text, &used, packed, sizeof packed, &made, true, NULL), SDF_END);
+        encoder_free(e);
+        fprintf(list, "packed%s\n", codec_suffix((codec_kind)kind));
+        FILE *f = fopen(in_scratch("packed%s", codec_suffix((codec_kind)kind)), "w");
+        assert_int_equal(fwrite(packed, 1, made, f), made);
+        fclose(f);
+    }
+    fclose(list);
+    snprintf(manifest_name, sizeof manifest_name, "manifest:%s", in_scratch("list"));
+    snprintf(folder, sizeof folder, "%s", in_scratch("none"));
+    for (int go_on = 0; go_on < 2; go_on++) {
+        each_fails(use_gzip, go_on);
+        each_fails(use_zstd, go_on);
+        each_fails(use_lz4, go_on);
+        each_fails(use_bzip2, go_on);
+    }
+}
+
 #else
+
+static void test_compressed(void **state)
+{
+    skip();
+}
 
 static void test_stores(void **state)
 {
@@ -204,6 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stores),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_compressed),
     };
     return cmocka_run_group_tests_name("store/no_memory", tests, scratch_make, scratch_remove);
 }
