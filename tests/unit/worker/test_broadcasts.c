@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "worker/broadcasts.h"
+#include "worker/internal.h"
 
 #define CONTEXT 99
 
@@ -233,6 +234,83 @@ static void threads_share(void **state)
     store_unref(s);
 }
 
+/* ---- through a worker ---- */
+
+static int greet_open(const sdf_task *task, const sdf_slice *arg, void **state, sdf_error **err)
+{
+    char name[32] = "";
+    sdf_slice bytes;
+    memcpy(name, arg->data, arg->size);
+    int rc = sdf_task_broadcast(task, name, &bytes, err);
+    if (!rc && (bytes.size != 5 || memcmp(bytes.data, "hello", 5)))
+        rc = SDF_E_USER;
+    *state = NULL;
+    return rc;
+}
+
+static int greet(const sdf_record *in, sdf_out *out, void *state)
+{
+    return 1;
+}
+
+/* Lines through a filter that asks for the value of that name; NULL: that asks for none. */
+static void greeting_plan(fixture *f, const char *name, uint32_t tasks)
+{
+    static const sdf_slice value = {"hello", 5};
+    plan_free(f->plan);
+    f->plan = plan_of(&value, 1);
+    f->plan->program_id = own(sdf_program_id());
+    f->plan->compression = own("lz4");
+    plan_stage *s = fixture_text_stage(f, 1);
+    s->tasks = tasks;
+    if (name) {
+        fixture_op(s, PLAN_OP_FILTER, "greet", "null", "bytes");
+        assert_int_equal(buf_text(&s->branches[0].ops[0].call.arg, name), SDF_OK);
+    }
+    fixture_output(s, PLAN_OUTPUT_COUNT, "null", "bytes");
+    fixture_plan(f);
+}
+
+static void a_workers_tasks_read_them(void **state)
+{
+    fixture f;
+    fixture_open(&f, 0);
+    f.request.context = CONTEXT;
+    fixture_file(&f, "one\n", 4);
+    greeting_plan(&f, "value-1", 1);
+    fixture_run_fails(&f, FAILURE_USER, SDF_E_USER, "\"value-0\""); /* the hint */
+    assert_string_equal(sdf_error_function(f.reply.error), "greet");
+    greeting_plan(&f, "value-0", 1);
+    fixture_run_fails(&f, FAILURE_USER, SDF_E_USER, "broadcast"); /* tried again: it may come yet */
+    put_value(f.store, 1, "hello", 5);
+    fixture_run_ok(&f);
+    assert_int_equal(broadcasts_held(), 1);
+    remove_value(f.store, 1);
+    fixture_run_ok(&f);
+    /* It goes with its plan, which others push out. */
+    for (int i = 0; i < WORKER_PLANS; i++) {
+        assert_int_equal(broadcasts_held(), 1);
+        greeting_plan(&f, NULL, 2 + (uint32_t)i);
+        fixture_run_ok(&f);
+    }
+    assert_int_equal(broadcasts_held(), 0);
+    fixture_close(&f);
+}
+
+static void they_go_with_the_worker(void **state)
+{
+    fixture f;
+    fixture_open(&f, 0);
+    f.request.context = CONTEXT;
+    fixture_file(&f, "one\n", 4);
+    greeting_plan(&f, "value-0", 1);
+    put_value(f.store, 1, "hello", 5);
+    fixture_run_ok(&f);
+    assert_int_equal(broadcasts_held(), 1);
+    fixture_close(&f);
+    assert_int_equal(broadcasts_held(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +319,9 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_not_handed_out),
         cmocka_unit_test(contexts_do_not_meet),
         cmocka_unit_test(threads_share),
+        cmocka_unit_test(a_workers_tasks_read_them),
+        cmocka_unit_test(they_go_with_the_worker),
     };
+    SDF_REGISTER(greet, .filter = greet, .open = greet_open, .version = 1);
     return cmocka_run_group_tests_name("worker/broadcasts", tests, NULL, NULL);
 }
