@@ -1,6 +1,8 @@
 /* Values that tasks read by name: fetched once for a process, checked, shared, let go with the plans that asked. */
 #include "fixture.h"
 
+#include <sdf/shared.h>
+
 #include <pthread.h>
 
 #include "worker/broadcasts.h"
