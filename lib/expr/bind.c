@@ -56,14 +56,18 @@ static int put_input(const expr_input *in, buf *out)
 
 int expr_bind(expr *const *e, size_t count, const expr_input *in, buf *out, sdf_error **err)
 {
-    size_t before = out->size;
+    size_t before = out->size, nodes = 0;
     int rc = SDF_OK;
     if (!count || count > BOUND_OUTPUTS_MAX)
         return error_set(err, SDF_E_INVALID, "%zu expressions to bind; 1 to %d go together", count, BOUND_OUTPUTS_MAX);
     for (size_t i = 0; i < count && !rc; i++) {
         const char *type;
         rc = expr_check(e[i], in, &type, err);
+        nodes += rc ? 0 : e[i]->nodes;
     }
+    if (nodes > BOUND_NODES_MAX)
+        rc = error_set(err, SDF_E_LIMIT, "the expressions have %zu parts together; at most %d are allowed", nodes,
+                       BOUND_NODES_MAX);
     if (!rc && (put_input(in, out) | wire_put_varint(out, count)))
         rc = error_no_memory(err);
     for (size_t i = 0; i < count && !rc; i++)
@@ -201,8 +205,11 @@ static int take_outputs(wire_reader *r, bound *b, sdf_error **err)
     b->outputs = calloc(count, sizeof *b->outputs);
     if (!b->outputs)
         return error_no_memory(err);
-    while (b->count < count && (b->outputs[b->count] = take_tree(r, 1)))
-        b->count++;
+    size_t nodes = 0;
+    while (b->count < count && nodes <= BOUND_NODES_MAX && (b->outputs[b->count] = take_tree(r, 1)))
+        nodes += b->outputs[b->count++]->nodes;
+    if (nodes > BOUND_NODES_MAX)
+        wire_refuse(r);
     if (r->no_memory)
         return error_no_memory(err);
     return r->bad || wire_left(r) ? SDF_E_CORRUPT : SDF_OK;

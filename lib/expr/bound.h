@@ -6,6 +6,7 @@
 
 #define BOUND_VERSION     1
 #define BOUND_OUTPUTS_MAX 64
+#define BOUND_NODES_MAX   (4 * EXPR_NODES_MAX) /* of all outputs */
 
 typedef struct bound {
     char *key_type, *value_type;

@@ -18,17 +18,17 @@ typedef struct compiler {
 /* Everything below gives NULL where it failed and has said why. */
 static reg *compile(compiler *c, const expr *e, scope *s);
 
-static void *fail(compiler *c, int code)
+static void *no_memory(compiler *c)
 {
-    if (code == SDF_E_NO_MEMORY)
-        error_set(c->err, code, "the expressions' registers don't fit the task's memory");
+    if (!*c->err)
+        error_set(c->err, SDF_E_NO_MEMORY, "the expressions' registers don't fit the task's memory");
     return NULL;
 }
 
 static void *take(compiler *c, size_t size)
 {
     void *x = arena_alloc(&c->p->memory, size);
-    return x ? memset(x, 0, size) : fail(c, SDF_E_NO_MEMORY);
+    return x ? memset(x, 0, size) : no_memory(c);
 }
 
 /* ---- registers ---- */
@@ -165,7 +165,7 @@ static insn *emit(compiler *c, const insn *want, expr_type type)
     in->chain = p->chains[chain];
     p->chains[chain] = in;
     if (foldable(in))
-        return fold(c, in) ? fail(c, SDF_E_NO_MEMORY) : in;
+        return fold(c, in) ? no_memory(c) : in;
     *p->last = in;
     p->last = &in->next;
     return in;
@@ -563,10 +563,11 @@ static int prepare_fields(compiler *c)
     if (!p->rows_read)
         return json_paths_new(&p->json, &p->memory, paths, n, c->err);
     p->row_ops = row_ops_best();
-    if (row_fields_new(&p->row_fields, &p->bound.format, columns, n, &p->memory) ||
-        !(p->at = take(c, p->row_fields.delimiters * sizeof *p->at)))
-        return error_set(c->err, SDF_E_NO_MEMORY, "the expressions' fields don't fit the task's memory");
-    return SDF_OK;
+    if (row_fields_new(&p->row_fields, &p->bound.format, columns, n, &p->memory))
+        no_memory(c);
+    else
+        p->at = take(c, p->row_fields.delimiters * sizeof *p->at);
+    return p->at ? SDF_OK : SDF_E_NO_MEMORY;
 }
 
 int program_compile(expr_program *p, const expr_tables *tables, sdf_error **err)

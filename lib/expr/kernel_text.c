@@ -27,6 +27,8 @@ static int matches(expr_program *p, const insn *in, const row_list *rows)
     {
         sdf_slice match;
         int found = regex_search((regex *)(uintptr_t)in->aux, bytes_at(a, i), &match);
+        if (found == SDF_E_NO_MEMORY)
+            return found;
         to[i] = found == 1;
         if (found < 0)
             reg_mark(in->dst, i, EXPR_BAD);
@@ -42,6 +44,8 @@ static int extract(expr_program *p, const insn *in, const row_list *rows)
     {
         to[i] = (sdf_slice){NULL, 0};
         int found = regex_search((regex *)(uintptr_t)in->aux, bytes_at(a, i), &to[i]);
+        if (found == SDF_E_NO_MEMORY)
+            return found;
         if (found < 0 || !to[i].data)
             reg_mark(in->dst, i, found < 0 ? EXPR_BAD : EXPR_NULL);
     }

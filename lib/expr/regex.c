@@ -83,7 +83,7 @@ int regex_search(regex *r, const sdf_slice *text, sdf_slice *match)
     if (groups == PCRE2_ERROR_NOMATCH)
         return 0;
     if (groups < 0)
-        return SDF_E_LIMIT;
+        return groups == PCRE2_ERROR_NOMEMORY ? SDF_E_NO_MEMORY : SDF_E_LIMIT;
     const PCRE2_SIZE *at = pcre2_get_ovector_pointer(r->data);
     uint32_t all = 0;
     pcre2_pattern_info(r->code, PCRE2_INFO_CAPTURECOUNT, &all);

@@ -11,7 +11,7 @@ typedef struct regex regex;
 int regex_new(regex **r, const void *pattern, size_t size, sdf_error **err);
 void regex_free(regex *r);
 /* 1: found, in *match the first group, or the whole match if there is none (a group that took no part: data NULL). 0:
- * not found. SDF_E_LIMIT: given up. */
+ * not found. SDF_E_LIMIT: given up. SDF_E_NO_MEMORY. */
 int regex_search(regex *r, const sdf_slice *text, sdf_slice *match);
 
 /* Can the pattern of the call `e` be used? */

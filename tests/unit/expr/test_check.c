@@ -194,6 +194,7 @@ static void test_columns(void **state)
     buf bound = BUF_EMPTY;
     assert_int_equal(expr_bind(&e, 1, &unknown, &bound, &err), SDF_E_INTERNAL);
     assert_int_equal(bound.size, 0);
+    buf_free(&bound);
     sdf_error_free(err);
     expr_unref(e);
 }
