@@ -313,7 +313,7 @@ static int emit_all_ways(const sdf_record *in, sdf_out *out, void *state)
 
 static int twice_as_much(const sdf_record *in, sdf_out *out, void *state)
 {
-    return sdf_emit_i64(out, &in->value, 2 * sdf_slice_i64(&in->value));
+    return sdf_emit_i64(out, &in->value, (int64_t)(2 * (uint64_t)sdf_slice_i64(&in->value)));
 }
 
 static int wrong_type(const sdf_record *in, sdf_out *out, void *state)
