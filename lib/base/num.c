@@ -1,5 +1,6 @@
 /* Whole numbers, sizes and times as text. Doubles are in num_f64.c. */
 #include "base/num.h"
+#include "base/num_digits.h"
 
 #include <math.h>
 #include <string.h>
@@ -28,10 +29,16 @@ bool num_parse_i64(const char *text, size_t size, int64_t *v)
         negative = text[i++] == '-';
     if (i == size)
         return false;
-    uint64_t u = 0, most = (uint64_t)INT64_MAX + negative;
+    uint64_t u = 0, most = (uint64_t)INT64_MAX + negative, chunk;
+    for (; size - i >= 8 && u <= 9999999999; i += 8) { /* eight digits more are below 10^18 */
+        memcpy(&chunk, text + i, 8);
+        if (!num_is_8_digits(chunk))
+            break;
+        u = u * 100000000 + num_of_8_digits(chunk);
+    }
     for (; i < size; i++) {
         unsigned digit = (unsigned)((unsigned char)text[i] - '0');
-        if (digit > 9 || u > (most - digit) / 10)
+        if (digit > 9 || (u >= INT64_MAX / 10 && u > (most - digit) / 10))
             return false;
         u = u * 10 + digit;
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/num_digits.h"
 
 static locale_t c_locale;
 static pthread_once_t locale_once = PTHREAD_ONCE_INIT;
@@ -85,44 +86,32 @@ static bool parse_word(const char *text, size_t size, double *v)
 
 /* What a scan of digits[.digits][e[sign]digits] found. */
 typedef struct decimal {
-    uint64_t mantissa; /* the significant digits as an integer, if `exact` */
+    uint64_t mantissa; /* the digits as an integer, if `exact` */
     int exponent;      /* of ten */
     bool exact;        /* not more digits than `mantissa` holds, exponents below EXPONENT_MAX */
 } decimal;
 
 #define EXPONENT_MAX 10000
+#define DIGITS_MAX   19 /* that fit 64 bits, whatever they are */
 
-static bool scan_digit(char c, decimal *d)
+/* Reads digits into *mantissa (which overflows unnoticed) and returns where they end. */
+static inline const char *scan_digits(const char *p, const char *end, uint64_t *mantissa)
 {
-    unsigned digit = (unsigned)((unsigned char)c - '0');
-    if (digit > 9)
-        return false;
-    if (d->mantissa > (UINT64_MAX - 9) / 10)
-        d->exact = false;
-    else
-        d->mantissa = d->mantissa * 10 + digit;
-    return true;
+    uint64_t chunk;
+    while (end - p >= 8) {
+        memcpy(&chunk, p, 8);
+        if (!num_is_8_digits(chunk))
+            break;
+        *mantissa = *mantissa * 100000000 + num_of_8_digits(chunk);
+        p += 8;
+    }
+    for (unsigned digit; p < end && (digit = (unsigned)((unsigned char)*p - '0')) <= 9; p++)
+        *mantissa = *mantissa * 10 + digit;
+    return p;
 }
 
-static bool scan(const char *p, const char *end, decimal *d)
+static bool scan_exponent(const char *p, const char *end, decimal *d)
 {
-    const char *start = p;
-    *d = (decimal){.exact = true};
-    while (p < end && scan_digit(*p, d))
-        p++;
-    size_t digits = (size_t)(p - start);
-    if (p < end && *p == '.') {
-        start = ++p;
-        while (p < end && scan_digit(*p, d))
-            p++;
-        digits += (size_t)(p - start);
-        if (p - start < EXPONENT_MAX)
-            d->exponent = -(int)(p - start);
-        else
-            d->exact = false;
-    }
-    if (!digits)
-        return false;
     if (p == end)
         return true;
     if (*p != 'e' && *p != 'E')
@@ -131,14 +120,48 @@ static bool scan(const char *p, const char *end, decimal *d)
     bool negative = p < end && *p == '-';
     if (p < end && (*p == '-' || *p == '+'))
         p++;
+    const char *start = p;
     int exponent = 0;
-    for (start = p; p < end && *p >= '0' && *p <= '9'; p++)
+    for (; p < end && *p >= '0' && *p <= '9'; p++)
         if (exponent < EXPONENT_MAX)
             exponent = exponent * 10 + (*p - '0');
     if (exponent >= EXPONENT_MAX)
         d->exact = false;
     d->exponent += negative ? -exponent : exponent;
     return p == end && p > start;
+}
+
+/* Are the digits few enough once zeros in front are left out? A point may be among them. */
+static bool few_digits(const char *p, const char *end)
+{
+    size_t digits = 0;
+    while (p < end && (*p == '0' || *p == '.'))
+        p++;
+    for (; p < end; p++)
+        digits += *p != '.';
+    return digits <= DIGITS_MAX;
+}
+
+static bool scan(const char *start, const char *end, decimal *d)
+{
+    *d = (decimal){.exact = true};
+    const char *p = scan_digits(start, end, &d->mantissa);
+    size_t digits = (size_t)(p - start), behind = 0;
+    if (p < end && *p == '.') {
+        const char *point = p++;
+        p = scan_digits(p, end, &d->mantissa);
+        behind = (size_t)(p - point) - 1;
+        digits += behind;
+    }
+    if (!digits)
+        return false;
+    if (behind < EXPONENT_MAX)
+        d->exponent = -(int)behind;
+    else
+        d->exact = false;
+    if (digits > DIGITS_MAX && !few_digits(start, p))
+        d->exact = false;
+    return scan_exponent(p, end, d);
 }
 
 static bool parse_slowly(const char *text, size_t size, double *v)
@@ -156,10 +179,90 @@ static bool parse_slowly(const char *text, size_t size, double *v)
     return true;
 }
 
-bool num_parse_f64(const char *text, size_t size, double *v)
+/* w / 10^k, correctly rounded, for w > 0 and 0 < k <= 27: both as integers, divided to 64 bits and a remainder, of
+ * which 53 bits and whether there is more behind them decide. */
+static double divide_exactly(uint64_t w, unsigned k)
+{
+    static const uint64_t fives[28] = {UINT64_C(1),
+                                       UINT64_C(5),
+                                       UINT64_C(25),
+                                       UINT64_C(125),
+                                       UINT64_C(625),
+                                       UINT64_C(3125),
+                                       UINT64_C(15625),
+                                       UINT64_C(78125),
+                                       UINT64_C(390625),
+                                       UINT64_C(1953125),
+                                       UINT64_C(9765625),
+                                       UINT64_C(48828125),
+                                       UINT64_C(244140625),
+                                       UINT64_C(1220703125),
+                                       UINT64_C(6103515625),
+                                       UINT64_C(30517578125),
+                                       UINT64_C(152587890625),
+                                       UINT64_C(762939453125),
+                                       UINT64_C(3814697265625),
+                                       UINT64_C(19073486328125),
+                                       UINT64_C(95367431640625),
+                                       UINT64_C(476837158203125),
+                                       UINT64_C(2384185791015625),
+                                       UINT64_C(11920928955078125),
+                                       UINT64_C(59604644775390625),
+                                       UINT64_C(298023223876953125),
+                                       UINT64_C(1490116119384765625),
+                                       UINT64_C(7450580596923828125)};
+    int up = __builtin_clzll(w), down = __builtin_clzll(fives[k]);
+    uint64_t divisor = fives[k] << down;
+    w <<= up;
+    int large = w >= divisor; /* then one bit less, so that the quotient has 64 bits either way */
+    unsigned __int128 numerator = (unsigned __int128)w << (64 - large);
+    uint64_t quotient = (uint64_t)(numerator / divisor);
+    bool more = (uint64_t)numerator != quotient * divisor;
+    uint64_t kept = quotient >> 11, cut = quotient & 0x7ff;
+    kept += cut > 0x400 || (cut == 0x400 && (more || kept & 1));
+    /* kept is 2^52 to 2^53, the latter with a carry into the exponent, as it should be. */
+    int exponent = 11 - (64 - large) + down - up - (int)k;
+    uint64_t bits = ((uint64_t)(exponent + 52 + 1023) << 52) + (kept - (UINT64_C(1) << 52));
+    double v;
+    memcpy(&v, &bits, 8);
+    return v;
+}
+
+/* Digits and perhaps a point among at most DIGITS_MAX bytes: nearly all numbers of nearly all files. */
+static inline bool scan_plain(const char *start, const char *end, decimal *d)
+{
+    uint64_t mantissa = 0;
+    if (end - start > DIGITS_MAX)
+        return false;
+    const char *p = scan_digits(start, end, &mantissa), *point = end;
+    if (p < end && *p == '.') {
+        point = p + 1;
+        p = scan_digits(point, end, &mantissa);
+    }
+    *d = (decimal){mantissa, -(int)(end - point), true};
+    return p == end && end - start > (point != end || end[-1] == '.');
+}
+
+/* The value of what was scanned; false: there is no memory to work it out. */
+static inline bool evaluate(const decimal *d, const char *text, size_t size, double *v)
 {
     static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    if (d->exact && d->mantissa <= UINT64_C(1) << 53 && d->exponent >= -22 && d->exponent <= 22) {
+        /* Both parts are exact doubles, so that one operation rounds once, as it should. */
+        double m = (double)(int64_t)d->mantissa;
+        *v = d->exponent < 0 ? m / tens[-d->exponent] : m * tens[d->exponent];
+        return true;
+    }
+    if (d->exact && d->mantissa && d->exponent < 0 && d->exponent >= -27) {
+        *v = divide_exactly(d->mantissa, (unsigned)-d->exponent);
+        return true;
+    }
+    return parse_slowly(text, size, v);
+}
+
+bool num_parse_f64(const char *text, size_t size, double *v)
+{
     bool negative = size && text[0] == '-';
     if (size && (text[0] == '-' || text[0] == '+')) {
         text++;
@@ -169,14 +272,10 @@ bool num_parse_f64(const char *text, size_t size, double *v)
     double magnitude;
     if (!size)
         return false;
-    if (!scan(text, text + size, &d)) {
+    if (!scan_plain(text, text + size, &d) && !scan(text, text + size, &d)) {
         if (!parse_word(text, size, &magnitude))
             return false;
-    } else if (d.exact && d.mantissa <= UINT64_C(1) << 53 && d.exponent >= -22 && d.exponent <= 22) {
-        /* Both parts are exact doubles, so that one operation rounds once, as it should. */
-        magnitude = (double)d.mantissa;
-        magnitude = d.exponent < 0 ? magnitude / tens[-d.exponent] : magnitude * tens[d.exponent];
-    } else if (!parse_slowly(text, size, &magnitude)) {
+    } else if (!evaluate(&d, text, size, &magnitude)) {
         return false;
     }
     *v = negative ? -magnitude : magnitude;

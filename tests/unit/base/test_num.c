@@ -158,6 +158,18 @@ static void parsing_rounds_as_the_c_library_does(void **state)
         "3.14159265358979323846264338327950288",
         "1e022",
         "00000000000000001.5",
+        "9007199254740993.0", /* halfway between two doubles, and a little beside */
+        "9007199254740995.0",
+        "9007199254740993.001",
+        "9007199254740992.999",
+        "18014398509481990.0000",
+        "1152921504606847104.",
+        "40.750110626220703",
+        "18446744073709551615e-1",
+        "9999999999999999999e-27",
+        "1e-27",
+        "0.000000000000000000000000000",
+        "0000000000000000000000000000001.25",
     };
     static const char *const wrong[] = {"",   "-",     ".",     "e5",    "1e",     "1e+", "1,5", "0x10",  " 1",
                                         "1 ", "1.2.3", "1e5.0", "infin", "nan(1)", "--1", "+-1", "1_000", "1f"};
@@ -173,6 +185,14 @@ static void parsing_rounds_as_the_c_library_does(void **state)
         char text[64];
         int n = snprintf(text, sizeof text, "%llu.%llue%d", (unsigned long long)rng_below(&r, 100000),
                          (unsigned long long)(rng_next(&r) >> rng_below(&r, 60)), (int)rng_below(&r, 60) - 30);
+        assert_true(num_parse_f64(text, (size_t)n, &v));
+        assert_true(v == strtod(text, NULL));
+    }
+    for (int i = 0; i < 100000; i++) { /* decimals of any length, a point anywhere */
+        char digits[32], text[64];
+        int n = sprintf(digits, "%llu", (unsigned long long)(rng_next(&r) >> rng_below(&r, 64)));
+        int point = (int)rng_below(&r, (uint64_t)n + 1);
+        n = sprintf(text, "%.*s.%s", point, digits, digits + point);
         assert_true(num_parse_f64(text, (size_t)n, &v));
         assert_true(v == strtod(text, NULL));
     }
