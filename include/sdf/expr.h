@@ -8,6 +8,7 @@
  *     i64(x) f64(x) bytes(x) len(x) substr(x, from, count) contains(x, 'y') starts_with ends_with matches(x, 'regex')
  *     lower upper trim concat(x, ...) if(c, a, b) coalesce(x, ...) is_null(x) in(x, ...) lookup('broadcast', x)
  *     tuple(x, ...)  abs floor ceil round min max ...
+ *     year(x) month(x) date(x) hour(x)   of texts "YYYY-MM-DD HH:MM:SS" and their like: "2015", "2015-02", ...
  *
  * Nothing depends on the locale. What can't be evaluated for a record (a field that is no number) is a record error.
  *

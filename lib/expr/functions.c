@@ -55,6 +55,10 @@ static const expr_function functions[] = {
     {"round", OP_ROUND, FORM_CALL, 0, 1, 1, "n", 'u'},
     {"min", OP_MIN, FORM_CALL, 0, 1, ANY, "v", 'u'},
     {"max", OP_MAX, FORM_CALL, 0, 1, ANY, "v", 'u'},
+    {"year", OP_YEAR, FORM_CALL, 0, 1, 1, "b", 'b'},
+    {"month", OP_MONTH, FORM_CALL, 0, 1, 1, "b", 'b'},
+    {"date", OP_DATE, FORM_CALL, 0, 1, 1, "b", 'b'},
+    {"hour", OP_HOUR, FORM_CALL, 0, 1, 1, "b", 'b'},
 };
 
 #define FUNCTIONS (sizeof functions / sizeof *functions)

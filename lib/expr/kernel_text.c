@@ -177,6 +177,11 @@ kernel kernel_text(expr_op op)
         return upper;
     case OP_TRIM:
         return trim;
+    case OP_YEAR:
+    case OP_MONTH:
+    case OP_DATE:
+    case OP_HOUR:
+        return kernel_time(op);
     default:
         return concat;
     }

@@ -127,6 +127,7 @@ kernel kernel_arithmetic(expr_op op, expr_class class);
 kernel kernel_convert(expr_class to, expr_class from); /* i64, f64, bytes */
 kernel kernel_compare(expr_op op, expr_class left, expr_class right);
 kernel kernel_text(expr_op op);
+kernel kernel_time(expr_op op);
 kernel kernel_least(expr_op op, expr_class class); /* min, max */
 int kernel_in_set(expr_program *p, const insn *in, const row_list *rows);
 int kernel_lookup(expr_program *p, const insn *in, const row_list *rows);

@@ -70,7 +70,11 @@ typedef enum expr_op {
     OP_CEIL,
     OP_ROUND,
     OP_MIN,
-    OP_MAX
+    OP_MAX,
+    OP_YEAR,
+    OP_MONTH,
+    OP_DATE,
+    OP_HOUR
 } expr_op;
 
 /* How a call is written. */

@@ -139,6 +139,14 @@ static void say_call(const insn *in, size_t row, text *t)
     case OP_SUBSTR:
         put_text(t, ": substr counts from 1, and takes 0 bytes or more");
         break;
+    case OP_YEAR:
+    case OP_MONTH:
+    case OP_DATE:
+        put_text(t, " is no date YYYY-MM-DD, nor one with a time behind it");
+        break;
+    case OP_HOUR:
+        put_text(t, " is no time YYYY-MM-DD HH:MM:SS");
+        break;
     case OP_MATCHES:
     case OP_EXTRACT:
         put_text(t, " takes too many steps to be searched");
