@@ -11,7 +11,7 @@
 #include "exec/chain.h"
 #include "exec/range.h"
 
-#define ROUNDS 5
+#define ROUNDS 9
 
 typedef struct counter {
     op base;

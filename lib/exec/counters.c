@@ -37,21 +37,22 @@ static bool is_ours(const char *name, size_t size)
     return size >= 4 && memcmp(name, "sdf.", 4) == 0;
 }
 
-static int counters_full(const char *name, size_t most, sdf_error **err)
+static int counters_full(const char *name, sdf_error **err)
 {
-    error_set(err, SDF_E_LIMIT, "there is no room for the accumulator \"%s\": a task counts under at most %zu names",
-              name, most);
+    error_set(err, SDF_E_LIMIT, "there is no room for the accumulator \"%s\": a task counts under at most %d names",
+              name, COUNTERS_USER_MAX);
     error_hint(err, "use few, fixed names; count by a key with sdf_count_by_key or an aggregator instead");
     return SDF_E_LIMIT;
 }
 
+/* SDF_END: it is one of the library's, and there is no room for more of those. */
 static int counters_insert(counters *c, const char *name, size_t size, uint16_t *place, sdf_error **err)
 {
     bool ours = is_ours(name, size);
     if (!ours && c->users == COUNTERS_USER_MAX)
-        return counters_full(name, COUNTERS_USER_MAX, err);
+        return counters_full(name, err);
     if (c->count == TASK_COUNTERS_MAX)
-        return counters_full(name, TASK_COUNTERS_MAX, err);
+        return SDF_END;
     task_counter *fresh = &c->all[c->count];
     fresh->name = strndup(name, size);
     if (!fresh->name)
@@ -71,7 +72,8 @@ static int counters_find(counters *c, const char *name, size_t size, task_counte
             return SDF_OK;
     }
     int rc = counters_insert(c, name, size, &c->places[at], err);
-    *found = &c->all[c->count - 1];
+    if (!rc)
+        *found = &c->all[c->count - 1];
     return rc;
 }
 
@@ -86,6 +88,8 @@ int counter_add(task_env *env, const char *name, int64_t delta, sdf_error **err)
     if (!counts(env))
         return SDF_OK;
     int rc = counters_find(env->counters, name, strnlen(name, TASK_COUNTER_NAME), &c, err);
+    if (rc == SDF_END) /* of very many operators: their sum is in the metrics */
+        return SDF_OK;
     if (!rc)
         c->value = (int64_t)((uint64_t)c->value + (uint64_t)delta);
     return rc;

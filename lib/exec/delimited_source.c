@@ -239,7 +239,9 @@ static int rows_last(lines *l, size_t *count, sdf_error **err)
 static int rows_sift(lines *l, size_t *count, sdf_error **err)
 {
     size_t n = 0;
-    for (size_t i = 0; i < *count; i++) {
+    while (n < *count && l->found[n].size)
+        n++;
+    for (size_t i = n; i < *count; i++) {
         l->found[n] = l->found[i];
         n += l->found[i].size > 0;
     }
