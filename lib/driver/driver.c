@@ -226,7 +226,11 @@ int driver_add_object(driver *d, uint32_t id, const void *object, size_t size, s
 
 void driver_drop_stage(driver *d, uint32_t id)
 {
-    if (!stage_find(d, id))
+    stage *s = stage_find(d, id);
+    if (!s)
+        return;
+    s->unneeded = true;
+    if (jobs_need(d, id))
         return;
     /* The record goes once the DISCARDs of its commits, which need it, are done: see pump. */
     sched_event e = {.kind = SCHED_DROP, .stage = id};

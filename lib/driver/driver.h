@@ -56,7 +56,8 @@ int driver_counter_at(const driver *d, size_t i, const char **name, int64_t *val
  * stage, 0, 0, 0}; it is put in the store now. */
 int driver_add_object(driver *d, uint32_t stage, const void *object, size_t size, sdf_error **err);
 
-/* No job needs the stage any more: its objects are removed. Unknown ids are fine. */
+/* No job from here on needs the stage: its objects are removed as soon as the jobs that do are over. Unknown ids are
+ * fine. */
 void driver_drop_stage(driver *d, uint32_t stage);
 
 /* One leg of a finished task of a RESULT stage. */

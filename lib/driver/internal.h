@@ -69,8 +69,9 @@ typedef struct stage {
     uint32_t *parents; /* what it reads: each stage once */
     uint32_t parent_count;
     bool indexes;     /* it numbers records: bound_by says where each partition begins */
-    bool complete;    /* all its tasks were done, once */
+    bool complete;    /* all its tasks were done, once, and no job that wanted it failed to make use of it */
     bool final;       /* a job had of it what it wanted: what it has counted stands */
+    bool unneeded;    /* it was dropped: it goes with the last of the jobs that still read it */
     commit **commits; /* per task, legs in order */
     uint64_t limit;   /* records per task after which it may stop */
     buf splitters;
@@ -196,6 +197,7 @@ failure_class outcome_class(int status);
 
 /* ---- jobs.c ---- */
 job *job_find(const driver *d, uint32_t id);
+bool jobs_need(const driver *d, uint32_t stage); /* any of them */
 void jobs_count(driver *d, uint32_t stage, const driver_totals *more); /* for the driver, and all that need the stage */
 void jobs_uncount_errors(driver *d, uint32_t stage, uint64_t record_errors); /* of a commit that stands no longer */
 void job_task_done(driver *d, stage *s, uint32_t task);

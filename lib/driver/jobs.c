@@ -24,6 +24,14 @@ bool driver_job_needs(const driver *d, uint32_t id, uint32_t stage_id)
     return j && job_needs(j, stage_id);
 }
 
+bool jobs_need(const driver *d, uint32_t stage_id)
+{
+    for (const job *j = d->jobs; j; j = j->next)
+        if (job_needs(j, stage_id))
+            return true;
+    return false;
+}
+
 static int job_add_stage(job *j, uint32_t id)
 {
     if (!id || job_needs(j, id))
@@ -251,23 +259,17 @@ static void job_finished_event(driver *d, job *j, int status, const sdf_error *e
     driver_emit(d, e);
 }
 
-static bool stage_wanted(const driver *d, uint32_t stage_id)
-{
-    for (const job *j = d->jobs; j; j = j->next)
-        if (job_needs(j, stage_id))
-            return true;
-    return false;
-}
-
 /* The job is gone: what was only there for its tasks goes too. */
 static void job_release_stages(driver *d, const job *j, bool failed)
 {
     for (uint32_t i = 0; i < j->stage_count; i++) {
         stage *s = stage_find(d, j->stages[i]);
-        if (!s || stage_wanted(d, s->id))
+        if (!s || jobs_need(d, s->id))
             continue;
         stage_forget_extents(s); /* made again when they are wanted again */
-        if (failed && s->done < s->tasks && s->spec && s->id != j->spec.stage && d->config.on_half_done)
+        if (s->unneeded)
+            driver_drop_stage(d, s->id);
+        else if (failed && s->done < s->tasks && s->spec && s->id != j->spec.stage && d->config.on_half_done)
             d->config.on_half_done(d->config.user, s->id);
     }
 }
@@ -281,6 +283,8 @@ void job_end(driver *d, job *j, int status, sdf_error *err)
     output_abort(j->output);
     if (s && status == SDF_OK)
         s->final = true;
+    else if (s)
+        s->complete = false; /* whoever wants it makes, and counts, all of it again */
     for (uint32_t t = 0; s && s->commits && t < s->tasks; t++)
         for (const commit *c = s->commits[t]; c; c = c->next)
             records += c->records;

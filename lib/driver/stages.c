@@ -209,7 +209,8 @@ int stage_bind(driver *d, stage *s, sdf_error **err)
         for (const commit *c = from->commits[t]; c; c = c->next)
             samples[count++] = commit_get(c, COMMIT_SAMPLES);
     buf_clear(&s->splitters);
-    int rc = splitters_make(type_of(s->spec->output.key_type), samples, count, s->spec->output.partitions,
+    const plan_output *out = &s->spec->output; /* of two levels, the first divides among the partitions of the second */
+    int rc = splitters_make(type_of(out->key_type), samples, count, out->spread ? out->spread : out->partitions,
                             &s->splitters, err);
     free(samples);
     return rc;

@@ -347,6 +347,30 @@ static void test_persist(void **state)
     sdf_rdd_free(kept);
 }
 
+/* Jobs that were submitted before have what was kept to their end. */
+static void test_unpersist_at_work(void **state)
+{
+    for (int made = 0; made < 2; made++) {
+        sdf_rdd *kept = sdf_persist(sdf_map(numbers(c, 20, 4), "fn_slow", NULL, 0));
+        sdf_rdd *slow = sdf_map(kept, "fn_slow", NULL, 0);
+        sdf_error *err = NULL;
+        uint64_t n = 0;
+        if (made)
+            assert_int_equal(count_of(kept), 20);
+        sdf_job *job = sdf_submit_count(slow, NULL);
+        assert_int_equal(sdf_job_wait(job, 30, NULL), SDF_E_TIMEOUT);
+        sdf_unpersist(kept);
+        if (sdf_job_wait(job, -1, &err))
+            fail_msg("%s", sdf_error_text(err));
+        assert_int_equal(sdf_job_count(job, &n, NULL), SDF_OK);
+        assert_int_equal(n, 20);
+        sdf_job_free(job);
+        assert_int_equal(count_of(slow), 20);
+        sdf_rdd_free(slow);
+        sdf_rdd_free(kept);
+    }
+}
+
 /* A reader beside the one that computes: two jobs at once, and a sort of what a third action wants later. */
 static void test_jobs_at_once(void **state)
 {
@@ -379,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_lookup_runs_one_partition),
         cmocka_unit_test(test_foreach_partition),
         cmocka_unit_test(test_persist),
+        cmocka_unit_test(test_unpersist_at_work),
         cmocka_unit_test(test_jobs_at_once),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

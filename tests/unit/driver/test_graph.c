@@ -2,6 +2,8 @@
  * producers' objects is bad. */
 #include "rig.h"
 
+#include "shuffle/splitters.h"
+
 /* Commits a map with `records` in each of its partitions. */
 static void commit_counts(rig *r, uint32_t stage, uint32_t task, const uint64_t *records, uint32_t partitions)
 {
@@ -343,6 +345,46 @@ static void test_broadcasts(void **state)
     rig_free(r); /* the other goes with the context */
 }
 
+/* The first of two levels: its splitters are those of all partitions of the second, not of the few that it writes. */
+static void test_splitters_of_two_levels(void **state)
+{
+    rig *r = rig_new();
+    rig_start_driver(r);
+    plan *p = rig_plan();
+    rig_files(rig_stage(p, 1, 1, PLAN_OUTPUT_SAMPLE));
+    plan_stage *s = rig_stage(p, 2, 1, PLAN_OUTPUT_SHUFFLE);
+    rig_files(s);
+    rig_shuffles(s, 3, PLAN_PARTITION_RANGE);
+    s->output.spread = 9;
+    s->bound_by = 1;
+    free(s->output.key_type);
+    s->output.key_type = strdup("i64");
+    rig_reads(rig_stage(p, 3, 3, PLAN_OUTPUT_RESULT), 2);
+    rig_add(r, p, (stage_pieces[]){rig_splits(1), rig_splits(1), {0}});
+    rig_submit_job(r, 1, 3);
+    rig_step(r);
+    int64_t numbers[900];
+    sdf_slice keys[900];
+    for (int64_t i = 0; i < 900; i++) {
+        numbers[i] = i;
+        keys[i] = (sdf_slice){&numbers[i], 8};
+    }
+    buf samples = BUF_EMPTY;
+    assert_int_equal(samples_encode(keys, 900, 900, &samples), SDF_OK);
+    task_reply reply = rig_reply(rig_last(r, 1, 0));
+    reply.samples = buf_slice(&samples);
+    rig_answer_reply(r, rig_last(r, 1, 0), &reply);
+    rig_step(r);
+    buf_free(&samples);
+    sdf_slice bound = rig_last(r, 2, 0)->request.splitters;
+    splitters *found = NULL;
+    assert_int_equal(splitters_open(TYPE_I64, bound.data, bound.size, false, 9, &found, NULL), SDF_OK);
+    for (uint32_t i = 0; i < 9; i++)
+        assert_int_equal(splitters_find(found, &keys[100 * i + 50]), i);
+    splitters_close(found);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_index),         cmocka_unit_test(test_index_after_other_data),
         cmocka_unit_test(test_refused_plans), cmocka_unit_test(test_wide_union),
         cmocka_unit_test(test_broadcasts),    cmocka_unit_test(test_index_in_union),
+        cmocka_unit_test(test_splitters_of_two_levels),
     };
     return cmocka_run_group_tests_name("driver: graphs of stages", tests, NULL, NULL);
 }

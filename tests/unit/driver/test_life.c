@@ -304,6 +304,40 @@ static void test_long_life(void **state)
     rig_free(r);
 }
 
+/* A stage that is dropped while jobs read it, or wait for it, goes with the last of them. */
+static void test_drop_while_read(void **state)
+{
+    for (int made = 0; made < 2; made++) {
+        rig *r = rig_new();
+        rig_start_driver(r);
+        rig_add_plan(r, 1, 1, 1, PLAN_OUTPUT_RESULT, NULL, 0);
+        plan *p = rig_plan();
+        rig_reads(rig_stage(p, 3, 1, PLAN_OUTPUT_RESULT), 1);
+        rig_add(r, p, NULL);
+        rig_job *one = rig_submit_job(r, 1, 2), *two = rig_submit_job(r, 2, 3);
+        rig_step(r);
+        if (!made)
+            driver_drop_stage(r->driver, 1);
+        rig_step(r);
+        rig_commit_maps(r, 1, 1, 1);
+        rig_step(r);
+        if (made)
+            driver_drop_stage(r->driver, 1);
+        rig_step(r);
+        rig_commit_result(r, rig_last(r, 2, 0), "x");
+        rig_step(r);
+        assert_true(one->over && !one->status);
+        assert_int_equal(rig_objects(r, ""), 1); /* the shuffle object */
+        rig_commit_result(r, rig_last(r, 3, 0), "y");
+        rig_step(r);
+        assert_true(two->over && !two->status);
+        rig_step(r);
+        assert_int_equal(rig_objects(r, ""), 0);
+        assert_int_equal(r->half_done_count, 0);
+        rig_free(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_throttled_for_ever),
         cmocka_unit_test(test_shared_stage),
         cmocka_unit_test(test_half_done),
+        cmocka_unit_test(test_drop_while_read),
         cmocka_unit_test(test_cuts_before_the_end),
         cmocka_unit_test(test_free_at_any_moment),
         cmocka_unit_test(test_long_life),

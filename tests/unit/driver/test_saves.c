@@ -202,6 +202,35 @@ static void test_bad_names(void **state)
     }
 }
 
+/* All tasks are done, but the output can't be made whole: what the last stage has counted is counted when it is made
+ * again, what is there already stands. */
+static void test_counted_once(void **state)
+{
+    place x = place_new();
+    rig *r = begin(&x, 1, 1);
+    commit_map(r, rig_last(r, 1, 0), 1, 5, &x, true);
+    rig_step(r);
+    task_reply reply = rig_reply(rig_last(r, 2, 0));
+    reply.file_temp = (char *)"_temporary/not-there";
+    reply.file_final = (char *)"part-00000";
+    reply.file_bytes = 3;
+    reply.counters = (task_counter[]){{(char *)"hits", 7}};
+    reply.counter_count = 1;
+    reply.metrics.record_errors = 2;
+    rig_answer_reply(r, rig_last(r, 2, 0), &reply);
+    rig_step(r);
+    assert_true(r->jobs[1].over && r->jobs[1].status);
+    driver_drop_stage(r->driver, 2);
+    rig_step(r);
+    int64_t hits = 0;
+    driver_totals t;
+    driver_get_totals(r->driver, &t);
+    assert_int_equal(driver_counter(r->driver, "hits", &hits), SDF_E_NOT_FOUND);
+    assert_int_equal(t.tasks_metrics.record_errors, 1);
+    rig_free(r);
+    place_free(&x);
+}
+
 /* An output that is there, or another job's, is refused before anything runs; the job is not there then. */
 static void test_taken(void **state)
 {
@@ -332,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_one_of_two_attempts),
         cmocka_unit_test(test_nothing_half_visible),
         cmocka_unit_test(test_bad_names),
+        cmocka_unit_test(test_counted_once),
         cmocka_unit_test(test_taken),
         cmocka_unit_test(test_shared_stage),
         cmocka_unit_test(test_output_goes_meanwhile),
