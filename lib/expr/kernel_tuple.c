@@ -1,5 +1,6 @@
 /* Kernels of the ordered encoding (sdf/key.h): tuples and optionals made, their items taken out. */
 #include "expr/kernel.h"
+#include "spec/key_put.h"
 
 /* ---- making ---- */
 
@@ -11,69 +12,89 @@ static size_t item_room(const reg *r, operand a, size_t i)
     switch (r->type.class) {
     case CLASS_I64:
     case CLASS_F64:
-        return 11;
+        return KEY_NUMBER_BYTES;
     case CLASS_ENCODED:
         return bytes_at(a, i)->size;
     default:
-        return 2 * bytes_at(a, i)->size + 2;
+        return KEY_BYTES_ROOM(bytes_at(a, i)->size);
     }
 }
 
-static void put_item(const reg *r, operand a, size_t i, uint8_t *to, size_t room, size_t *size)
+static inline uint8_t *put_item(const reg *r, operand a, size_t i, uint8_t *to)
 {
     if (reg_state(r, i) != EXPR_OK) {
-        sdf_key_put_null(to, room, size);
-        return;
+        *to = SDF_ITEM_NULL;
+        return to + 1;
     }
     switch (r->type.class) {
     case CLASS_I64:
-        sdf_key_put_i64(to, room, size, i64_at(a, i));
-        return;
+        return key_put_i64(to, i64_at(a, i));
     case CLASS_F64:
-        sdf_key_put_f64(to, room, size, f64_at(a, i));
-        return;
+        return key_put_f64(to, f64_at(a, i));
     case CLASS_ENCODED:
         if (bytes_at(a, i)->size)
-            memcpy(to + *size, bytes_at(a, i)->data, bytes_at(a, i)->size);
-        *size += bytes_at(a, i)->size;
-        return;
+            memcpy(to, bytes_at(a, i)->data, bytes_at(a, i)->size);
+        return to + bytes_at(a, i)->size;
     default:
-        sdf_key_put_bytes(to, room, size, bytes_at(a, i));
+        return key_put_bytes(to, bytes_at(a, i)->data, bytes_at(a, i)->size);
     }
 }
 
-/* A null item is null, but for the literal null. Is one of them null or bad? */
-static uint8_t worst_state(const insn *in, size_t i)
+/* A null item makes the tuple null, but for the literal null. Rows without one go on. */
+static size_t tuple_rows(const insn *in, const row_list *rows, uint8_t *good)
 {
-    uint8_t worst = EXPR_OK;
-    for (uint32_t n = 0; n < in->count; n++) {
-        uint8_t state = in->args[n]->type.class == CLASS_NULL ? EXPR_OK : reg_state(in->args[n], i);
-        worst = state > worst ? state : worst;
-    }
-    return worst;
-}
-
-int kernel_tuple(expr_program *p, const insn *in, const row_list *rows)
-{
-    sdf_slice *to = in->dst->own;
+    size_t n = 0;
     EACH_ROW(i)
     {
-        size_t room = 2, size = 0;
-        uint8_t state = worst_state(in, i);
-        if (state != EXPR_OK) {
-            reg_mark(in->dst, i, state);
-            continue;
+        uint8_t worst = EXPR_OK;
+        for (uint32_t a = 0; a < in->count; a++) {
+            uint8_t state = in->args[a]->type.class == CLASS_NULL ? EXPR_OK : reg_state(in->args[a], i);
+            worst = state > worst ? state : worst;
         }
-        for (uint32_t n = 0; n < in->count; n++)
-            room += item_room(in->args[n], operand_of(in, n), i);
-        uint8_t *text = arena_alloc(p->scratch, room);
-        if (!text)
-            return SDF_E_NO_MEMORY;
-        sdf_key_begin_tuple(text, room, &size);
-        for (uint32_t n = 0; n < in->count; n++)
-            put_item(in->args[n], operand_of(in, n), i, text, room, &size);
-        sdf_key_end_tuple(text, room, &size);
-        to[i] = (sdf_slice){text, size};
+        if (worst == EXPR_OK)
+            good[n++] = (uint8_t)i;
+        else
+            reg_mark(in->dst, i, worst);
+    }
+    return n;
+}
+
+/* Column by column, so that the loops are short. */
+int kernel_tuple(expr_program *p, const insn *in, const row_list *all)
+{
+    sdf_slice *to = in->dst->own;
+    uint8_t good[ROWS], *ends[ROWS];
+    row_list some = {tuple_rows(in, all, good), good};
+    const row_list *rows = &some;
+    size_t room = 0;
+    EACH_ROW(i)
+    to[i].size = 2;
+    for (uint32_t n = 0; n < in->count; n++) {
+        operand a = operand_of(in, n);
+        EACH_ROW(i)
+        to[i].size += item_room(in->args[n], a, i);
+    }
+    EACH_ROW(i)
+    room += to[i].size;
+    uint8_t *text = room ? arena_alloc(p->scratch, room) : NULL;
+    if (room && !text)
+        return SDF_E_NO_MEMORY;
+    EACH_ROW(i)
+    {
+        to[i].data = text;
+        *text = SDF_ITEM_TUPLE;
+        ends[i] = text + 1;
+        text += to[i].size;
+    }
+    for (uint32_t n = 0; n < in->count; n++) {
+        operand a = operand_of(in, n);
+        EACH_ROW(i)
+        ends[i] = put_item(in->args[n], a, i, ends[i]);
+    }
+    EACH_ROW(i)
+    {
+        *ends[i] = SDF_ITEM_TUPLE_END;
+        to[i].size = (size_t)(ends[i] + 1 - (const uint8_t *)to[i].data);
     }
     return SDF_OK;
 }
@@ -89,12 +110,11 @@ int kernel_optional(expr_program *p, const insn *in, const row_list *rows)
             reg_mark(in->dst, i, EXPR_BAD);
             continue;
         }
-        size_t room = item_room(r, a, i), size = 0;
+        size_t room = item_room(r, a, i);
         uint8_t *text = arena_alloc(p->scratch, room ? room : 1);
         if (!text)
             return SDF_E_NO_MEMORY;
-        put_item(r, a, i, text, room, &size);
-        to[i] = (sdf_slice){text, size};
+        to[i] = (sdf_slice){text, (size_t)(put_item(r, a, i, text) - text)};
     }
     return SDF_OK;
 }
