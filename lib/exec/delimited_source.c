@@ -16,7 +16,7 @@ typedef struct delimited {
     const plan_format *format;
     row_marks marks;
     uint8_t escape;
-    size_t scanned; /* of what is buffered, when there was last no row's end in it */
+    size_t scanned;        /* of what is buffered, when there was last no row's end in it */
     uint64_t clean, mixed; /* what is buffered has no quote up to the one position, or some up to the other */
 } delimited;
 
