@@ -3,11 +3,12 @@
  *
  *     $name        a field: a column of delimited text, or the path of a JSON field (${odd name}, $user.tags.0)
  *     key  value   the record's own
- *     1  2.5  'text'  null
+ *     1  2.5  'text'  x'00ff'  null  true  false
  *     + - * / %    = != < <= > >=    and or not
- *     i64(x) f64(x) bytes(x) len(x) substr(x, from, count) contains(x, 'y') starts_with ends_with matches(x, 'regex')
- *     lower upper trim concat(x, ...) if(c, a, b) coalesce(x, ...) is_null(x) in(x, ...) lookup('broadcast', x)
- *     tuple(x, ...)  abs floor ceil round min max ...
+ *     i64(x) f64(x) bytes(x) len(x) substr(x, from, count) contains(x, y) starts_with ends_with lower upper trim
+ *     concat(x, ...) matches(x, 'regex') extract(x, 'regex') lookup('broadcast', x)
+ *     if(c, a, b) coalesce(x, ...) is_null(x) in(x, ...)  tuple(x, ...) optional(x) item(x, n)
+ *     abs floor ceil round min max
  *     year(x) month(x) date(x) hour(x)   of texts "YYYY-MM-DD HH:MM:SS" and their like: "2015", "2015-02", ...
  *
  * Nothing depends on the locale. What can't be evaluated for a record (a field that is no number) is a record error.

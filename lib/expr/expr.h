@@ -47,7 +47,7 @@ typedef struct expr_input {
  * sub-expression. */
 int expr_check(const expr *e, const expr_input *in, const char **type, sdf_error **err);
 /* Checks, resolves columns (a missing one: SDF_E_NOT_FOUND with the nearest name), and appends the bound form of
- * `count` expressions that are to be evaluated together. */
+ * `count` expressions (1 to 64) that are to be evaluated together. On failure nothing is appended. */
 int expr_bind(expr *const *e, size_t count, const expr_input *in, buf *bound, sdf_error **err);
 
 /* ---- evaluation: expr/eval.c; one thread's ---- */
@@ -68,7 +68,8 @@ const char *expr_program_type(const expr_program *p, size_t output);
 typedef enum expr_state { EXPR_OK = 0, EXPR_NULL = 1, EXPR_BAD = 2 } expr_state;
 
 /* One expression's values for a batch: `column` has all rows (numbers fixed, bytes as slices, bool as fixed 8 bytes 0
- * or 1); those whose state is not EXPR_OK hold nothing of use. Valid until the next run, and as long as the batch. */
+ * or 1); those whose state is not EXPR_OK, and those of rows that were left out, hold nothing of use. An expression of
+ * type null has the null column and no states. Valid until the next run, and as long as the batch. */
 typedef struct expr_result {
     sdf_column column;
     const uint8_t *state; /* per row; NULL: all are EXPR_OK */
@@ -79,7 +80,8 @@ typedef struct expr_result {
  * error of the call; errors are lack of memory and the like. */
 int expr_program_run(expr_program *p, const sdf_batch *batch, const uint8_t *skip, expr_result *results,
                      sdf_error **err);
-/* Why a row of the last run was EXPR_BAD: one line, naming the sub-expression and the value, cut to capacity. */
+/* Why a row of the last run was EXPR_BAD: one line, naming the sub-expression and the value, cut to capacity. As long as
+ * its batch lives. */
 void expr_program_why(const expr_program *p, size_t row, char *message, size_t capacity);
 
 /* ---- rows.c, json.c: also used by sources and tests ---- */

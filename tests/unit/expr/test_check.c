@@ -1,6 +1,8 @@
 /* Types: what comes out of expressions, and what is said when things don't fit. */
 #include "exprs.h"
 
+#include <pthread.h>
+
 #include "spec/type.h"
 
 static void has_type(const char *text, const expr_input *in, const char *expected)
@@ -223,6 +225,37 @@ static void test_types_are_kept(void **state)
     expr_unref(e);
 }
 
+/* Trees are shared between threads: references and kept types are counted and added at once. */
+static void *check_often(void *shared)
+{
+    expr *e = shared;
+    expr_input inputs[] = {plain_input(SDF_I64, SDF_BYTES), plain_input(SDF_F64, SDF_BYTES)};
+    for (int i = 0; i < 2000; i++) {
+        const char *type;
+        expr *pair[2] = {e, e}, *both = expr_make_call("tuple", pair, 2);
+        if (expr_check(both, &inputs[i & 1], &type, NULL) || expr_check(e, &inputs[i & 1], &type, NULL) ||
+            strcmp(type, i & 1 ? "tuple(bytes,f64)" : "tuple(bytes,i64)"))
+            return e;
+        expr_unref(both);
+    }
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    pthread_t threads[4];
+    expr *e = expr_parse("tuple(value, key)");
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, check_often, e), 0);
+    for (int i = 0; i < 4; i++) {
+        void *wrong;
+        pthread_join(threads[i], &wrong);
+        assert_null(wrong);
+    }
+    expr_unref(e);
+}
+
 static void test_type_limits(void **state)
 {
     (void)state;
@@ -249,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types),   cmocka_unit_test(test_type_errors),    cmocka_unit_test(test_long_quotes),
         cmocka_unit_test(test_columns), cmocka_unit_test(test_types_are_kept), cmocka_unit_test(test_type_limits),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
