@@ -195,7 +195,7 @@ bench: setup-test
 
 INCLUDEDIR = $(DESTDIR)$(PREFIX)/include/sdf
 LIBDIR     = $(DESTDIR)$(PREFIX)/lib
-FILL_IN    = -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|'
+FILL_IN    = -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|'
 
 install: lib $(PROGRAMS)
 	install -d $(INCLUDEDIR)/sys $(LIBDIR)/pkgconfig $(LIBDIR)/cmake/sdf $(DESTDIR)$(PREFIX)/bin
@@ -209,6 +209,8 @@ install: lib $(PROGRAMS)
 	sed $(FILL_IN) cmake/sdf-config.cmake.in > $(LIBDIR)/cmake/sdf/sdf-config.cmake
 	sed $(FILL_IN) cmake/sdf-config-version.cmake.in > $(LIBDIR)/cmake/sdf/sdf-config-version.cmake
 	$(if $(PROGRAMS),install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin)
+# The loader finds what lies in /usr/local/lib by its cache only.
+	if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ] && command -v ldconfig >/dev/null; then ldconfig; fi
 
 uninstall:
 	rm -rf $(INCLUDEDIR) $(LIBDIR)/cmake/sdf

@@ -10,7 +10,7 @@ for what in "$@"; do
         packages="$packages gcc libc6-dev make binutils libcjson-dev libxxhash-dev"
         packages="$packages libpcre2-dev libisal-dev libzstd-dev liblz4-dev libbz2-dev"
         ;;
-    test) packages="$packages g++ libcmocka-dev python3 pkg-config procps cmake zstd lz4" ;;
+    test) packages="$packages g++ libcmocka-dev python3 python3-cffi pkg-config procps cmake zstd lz4" ;;
     *)
         echo "setup.sh: \"$what\" is neither build nor test" >&2
         exit 2

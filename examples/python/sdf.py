@@ -4,8 +4,8 @@ The declarations are the library's own headers, read where it is installed. This
 things that C leaves to the host: errors become exceptions, slices become bytes, and what a callback needs stays alive.
 It is an example, not a binding: what it does not name is called as in C, `sdf.lib.sdf_count(...)`.
 
-    SDF_LIBRARY  the shared library (default: libserverless-dataflow.so, as the loader finds it)
-    SDF_INCLUDE  the folder with sdf/sdf.h (default: what pkg-config says, else /usr/local/include)
+    SDF_LIBRARY  the shared library     (default: in the folder that pkg-config says, else as the loader finds it)
+    SDF_INCLUDE  the folder with sdf/   (default: what pkg-config says, else /usr/local/include)
 """
 import os
 import re
@@ -16,14 +16,13 @@ import cffi
 _HEADERS = ["base", "record", "function", "context", "key", "expr", "rdd", "io", "action", "shared"]
 
 
-def _include_folder():
-    if "SDF_INCLUDE" in os.environ:
-        return os.environ["SDF_INCLUDE"]
+def _installed(variable):
+    """What pkg-config says of the installed library; "" if it knows nothing of it."""
     try:
-        return subprocess.run(["pkg-config", "--variable=includedir", "serverless-dataflow"], check=True, capture_output=True,
-                              text=True).stdout.strip()
+        return subprocess.run(["pkg-config", "--variable=" + variable, "serverless-dataflow"], check=True,
+                              capture_output=True, text=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return "/usr/local/include"
+        return ""
 
 
 def _declarations(folder):
@@ -39,8 +38,11 @@ def _declarations(folder):
 
 
 ffi = cffi.FFI()
-ffi.cdef(_declarations(_include_folder()))
-lib = ffi.dlopen(os.environ.get("SDF_LIBRARY", "libserverless-dataflow.so"))
+try:
+    ffi.cdef(_declarations(os.environ.get("SDF_INCLUDE") or _installed("includedir") or "/usr/local/include"))
+    lib = ffi.dlopen(os.environ.get("SDF_LIBRARY") or os.path.join(_installed("libdir"), "libserverless-dataflow.so.0"))
+except OSError as why:
+    raise ImportError(f"{why}; install the library, or say by SDF_LIBRARY and SDF_INCLUDE where it is") from why
 _alive = []  # callbacks and strings that the library's table of functions points to
 
 
