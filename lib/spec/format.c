@@ -150,15 +150,31 @@ static int write_value(sink *s, const char *type, const sdf_slice *raw)
     return rc || !rest.size ? rc : SDF_E_CORRUPT;
 }
 
+/* Whether a text is canonical already. Hosts format record after record of one type, so the last one is remembered. */
+static bool is_canonical(const char *type)
+{
+    static _Thread_local char last[256];
+    static const char *const plain[] = {SDF_BYTES, SDF_I64, SDF_F64, SDF_NULL, SDF_ANY};
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        if (!strcmp(type, plain[i]))
+            return true;
+    if (*last && !strcmp(type, last))
+        return true;
+    char *canonical;
+    if (strnlen(type, sizeof last) == sizeof last || type_parse(type, &canonical, NULL))
+        return false;
+    bool same = !strcmp(type, canonical);
+    if (same)
+        strcpy(last, canonical);
+    free(canonical);
+    return same;
+}
+
 int64_t sdf_format(const char *type, const sdf_slice *raw, char *text, size_t capacity)
 {
     char *canonical = NULL;
-    static const char *const plain[] = {SDF_BYTES, SDF_I64, SDF_F64, SDF_NULL, SDF_ANY};
-    const char *known = type ? NULL : SDF_BYTES;
-    for (size_t i = 0; !known && i < sizeof plain / sizeof *plain; i++)
-        if (!strcmp(type, plain[i]))
-            known = plain[i];
-    if (!known) {
+    const char *known = type ? type : SDF_BYTES;
+    if (!is_canonical(known)) {
         int rc = type_parse(type, &canonical, NULL);
         if (rc)
             return rc == SDF_E_NO_MEMORY ? rc : SDF_E_TYPE;
