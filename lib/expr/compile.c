@@ -1,220 +1,22 @@
-/* From checked trees to a program. What is equal and visible from where it is wanted is computed once; what depends on
- * literals alone is computed here. */
-#include <stdlib.h>
+/* From trees to a program: what each function becomes. Types are checked once more on the way, since the trees may have
+ * come from anywhere. Registers and instructions are made by emit.c. */
 #include <string.h>
 
 #include "base/error.h"
-#include "base/hash.h"
-#include "expr/program.h"
+#include "expr/emit.h"
 
 #define SET_LEAST 6 /* literals from which in() is a hash table */
-
-typedef struct compiler {
-    expr_program *p;
-    const expr_tables *tables;
-    sdf_error **err;
-} compiler;
 
 /* Everything below gives NULL where it failed and has said why. */
 static reg *compile(compiler *c, const expr *e, scope *s);
 
-static void *no_memory(compiler *c)
-{
-    if (!*c->err)
-        error_set(c->err, SDF_E_NO_MEMORY, "the expressions' registers don't fit the task's memory");
-    return NULL;
-}
-
-static void *take(compiler *c, size_t size)
-{
-    void *x = arena_alloc(&c->p->memory, size);
-    return x ? memset(x, 0, size) : no_memory(c);
-}
-
-/* ---- registers ---- */
-
-static reg *new_reg(compiler *c, expr_type type, const expr *node, size_t values)
-{
-    reg *r = take(c, sizeof *r);
-    if (!r || !(r->state = take(c, values)) || !(r->own = take(c, values * class_width(type.class))))
-        return NULL;
-    r->type = type;
-    r->node = node;
-    r->step = 1;
-    r->clean = true;
-    r->data = r->own;
-    return r;
-}
-
-/* Is it the register of this literal? */
-static bool is_literal(const reg *r, expr_class class, const void *value, size_t size)
-{
-    if (r->type.class != class)
-        return false;
-    if (class != CLASS_BYTES)
-        return !size || !memcmp(r->own, value, size);
-    const sdf_slice *a = r->own, *b = value;
-    return a->size == b->size && !memcmp(a->data, b->data, a->size);
-}
-
-static reg *literal(compiler *c, const expr *e, expr_class class, const void *value, size_t size)
-{
-    for (reg *r = c->p->literals; r; r = r->next)
-        if (is_literal(r, class, value, size))
-            return r;
-    reg *r = new_reg(c, expr_type_of_class(class), e, 1);
-    if (!r)
-        return NULL;
-    r->step = 0;
-    r->constant = true;
-    if (size)
-        memcpy(r->own, value, size);
-    if (class == CLASS_NULL) {
-        r->clean = false;
-        *r->state = EXPR_NULL;
-    }
-    r->next = c->p->literals;
-    c->p->literals = r;
-    return r;
-}
-
-static reg *compile_literal(compiler *c, const expr *e)
-{
-    sdf_slice bytes;
-    switch (e->kind) {
-    case EXPR_LIT_I64:
-        return literal(c, e, CLASS_I64, &e->i64, 8);
-    case EXPR_LIT_F64:
-        return literal(c, e, CLASS_F64, &e->f64, 8);
-    case EXPR_LIT_BYTES:
-        bytes = (sdf_slice){e->text.data, e->text.size};
-        return literal(c, e, CLASS_BYTES, &bytes, sizeof bytes);
-    default:
-        return literal(c, e, CLASS_NULL, NULL, 0);
-    }
-}
-
-/* ---- instructions ---- */
-
-static bool visible(const scope *from, const scope *s)
-{
-    while (s && s != from)
-        s = s->parent;
-    return s != NULL;
-}
-
-static uint64_t insn_hash(const insn *in)
-{
-    uint64_t h = hash_mix((uintptr_t)in->run, in->number + 1);
-    for (uint32_t i = 0; i < in->count; i++)
-        h = hash_mix(h, (uintptr_t)in->args[i]);
-    return h % CHAINS;
-}
-
-static bool same(const insn *a, const insn *b)
-{
-    return a->run == b->run && a->count == b->count && a->number == b->number && a->aux == b->aux &&
-           !memcmp(a->args, b->args, a->count * sizeof *a->args) &&
-           (a->makes ? a->scope == b->scope : visible(a->scope, b->scope));
-}
-
-/* Can it be worked out now? */
-static bool foldable(const insn *in)
-{
-    if (in->makes || !in->count)
-        return false;
-    for (uint32_t i = 0; i < in->count; i++)
-        if (!in->args[i]->constant)
-            return false;
-    return true;
-}
-
-static int fold(compiler *c, insn *in)
-{
-    static const uint8_t first;
-    row_list one = {1, &first};
-    int rc = insn_run(c->p, in, &one);
-    in->folded = in->dst->constant = true;
-    in->dst->step = 0;
-    return rc;
-}
-
-/* Appends `want`, or finds one like it that serves. Its args are copied. */
-static insn *emit(compiler *c, const insn *want, expr_type type)
-{
-    expr_program *p = c->p;
-    uint64_t chain = insn_hash(want);
-    for (insn *i = p->chains[chain]; i; i = i->chain)
-        if (same(i, want))
-            return i;
-    insn *in = take(c, sizeof *in);
-    reg **args = in ? take(c, (want->count + 1) * sizeof *args) : NULL;
-    if (!args)
-        return NULL;
-    *in = *want;
-    in->args = memcpy(args, want->args, want->count * sizeof *args);
-    if (want->run == kernel_scope) {
-        if (!(in->makes = take(c, sizeof(scope))))
-            return NULL;
-        in->makes->parent = in->scope;
-    } else if (!(in->dst = new_reg(c, type, in->node, ROWS))) {
-        return NULL;
-    } else {
-        in->dst->def = in;
-    }
-    in->chain = p->chains[chain];
-    p->chains[chain] = in;
-    if (foldable(in))
-        return fold(c, in) ? no_memory(c) : in;
-    *p->last = in;
-    p->last = &in->next;
-    return in;
-}
-
-static reg *emit_value(compiler *c, insn want, expr_type type)
-{
-    insn *in = emit(c, &want, type);
-    return in ? in->dst : NULL;
-}
-
-static scope *emit_scope(compiler *c, const expr *e, scope *s, reg *condition, scope_kind kind)
-{
-    insn want = {.run = kernel_scope,
-                 .scope = s,
-                 .args = &condition,
-                 .count = 1,
-                 .loose = true,
-                 .node = e,
-                 .number = (uint64_t)kind};
-    insn *in = emit(c, &want, condition->type);
-    return in ? in->makes : NULL;
-}
-
 /* ---- arguments ---- */
-
-/* optional(i64) and its like as the i64 that may be null. */
-static reg *as_scalar(compiler *c, reg *r, scope *s)
-{
-    expr_type t = r ? expr_type_scalar(r->type) : (expr_type){CLASS_NULL, NULL};
-    if (!r || t.class == r->type.class)
-        return r;
-    insn want = {.run = kernel_decode, .scope = s, .args = &r, .count = 1, .node = r->node};
-    return emit_value(c, want, t);
-}
-
-static reg *as_f64(compiler *c, reg *r, scope *s)
-{
-    if (!r || r->type.class != CLASS_I64)
-        return r;
-    insn want = {.run = kernel_convert(CLASS_F64, CLASS_I64), .scope = s, .args = &r, .count = 1, .node = r->node};
-    return emit_value(c, want, expr_type_of_class(CLASS_F64));
-}
 
 static reg *argument(compiler *c, const expr *e, uint32_t i, scope *s)
 {
     char letter = e->call.function->args[0];
     reg *r = compile(c, e->args[i], s);
-    return letter == 't' || letter == 'T' ? r : as_scalar(c, r, s);
+    return letter == 't' || letter == 'T' ? r : emit_scalar(c, r, s);
 }
 
 /* The type of a call from the registers of its arguments. */
@@ -239,7 +41,7 @@ static reg *compile_logic(compiler *c, const expr *e, scope *s)
 {
     bool all = e->call.function->op == OP_AND;
     expr_type type = expr_type_of_class(CLASS_BOOL);
-    reg **args = take(c, e->call.count * sizeof *args);
+    reg **args = emit_take(c, e->call.count * sizeof *args);
     if (!args)
         return NULL;
     reg *left = args[0] = argument(c, e, 0, s);
@@ -253,7 +55,7 @@ static reg *compile_logic(compiler *c, const expr *e, scope *s)
 
 static reg *unified(compiler *c, reg *r, expr_type type, scope *s)
 {
-    return type.class == CLASS_F64 ? as_f64(c, r, s) : r;
+    return type.class == CLASS_F64 ? emit_f64(c, r, s) : r;
 }
 
 static reg *compile_if(compiler *c, const expr *e, scope *s)
@@ -278,8 +80,8 @@ static reg *compile_coalesce(compiler *c, const expr *e, scope *s)
 {
     expr_type type;
     uint32_t count = e->call.count;
-    reg **args = take(c, count * sizeof *args);
-    scope **scopes = args ? take(c, count * sizeof *scopes) : NULL;
+    reg **args = emit_take(c, count * sizeof *args);
+    scope **scopes = args ? emit_take(c, count * sizeof *scopes) : NULL;
     if (!scopes)
         return NULL;
     scopes[0] = s;
@@ -302,7 +104,7 @@ static reg *compile_coalesce(compiler *c, const expr *e, scope *s)
 static const table *literal_set(compiler *c, const expr *e)
 {
     sdf_slice keys[EXPR_ARGS_MAX];
-    resource *x = take(c, sizeof *x);
+    resource *x = emit_take(c, sizeof *x);
     if (!x)
         return NULL;
     for (uint32_t i = 1; i < e->call.count; i++)
@@ -318,7 +120,7 @@ static reg *compile_in(compiler *c, const expr *e, scope *s)
 {
     expr_type type, bools = expr_type_of_class(CLASS_BOOL);
     uint32_t count = e->call.count;
-    reg **args = take(c, count * sizeof *args), *found = NULL;
+    reg **args = emit_take(c, count * sizeof *args), *found = NULL;
     bool texts = count > SET_LEAST, mixed = false;
     if (!args)
         return NULL;
@@ -364,7 +166,7 @@ static const void *find_resource(compiler *c, const expr *e, const expr *literal
         if (x->literal && (x->table != NULL) == is_table && x->literal->text.size == literal->text.size &&
             !memcmp(x->literal->text.data, literal->text.data, literal->text.size))
             return is_table ? (const void *)x->table : x->regex;
-    resource *x = take(c, sizeof *x);
+    resource *x = emit_take(c, sizeof *x);
     if (!x)
         return NULL;
     x->literal = literal;
@@ -436,7 +238,7 @@ static reg *compile_strict(compiler *c, const expr *e, scope *s)
 {
     expr_op op = e->call.function->op;
     expr_type type;
-    reg **args = take(c, (e->call.count + 1) * sizeof *args);
+    reg **args = emit_take(c, (e->call.count + 1) * sizeof *args);
     if (!args)
         return NULL;
     for (uint32_t i = 0; i < e->call.count; i++)
@@ -487,8 +289,8 @@ static reg *compile_field(compiler *c, const expr *e)
     }
     if (!p->rows_read && json_path_check(e->text.data, e->text.size, c->err))
         return NULL;
-    reg *r = new_reg(c, expr_type_of_class(CLASS_BYTES), e, ROWS);
-    reg **fields = r ? take(c, (p->field_count + 1) * sizeof *fields) : NULL;
+    reg *r = emit_reg(c, expr_type_of_class(CLASS_BYTES), e, ROWS);
+    reg **fields = r ? emit_take(c, (p->field_count + 1) * sizeof *fields) : NULL;
     if (!fields)
         return NULL;
     /* Ascending columns, as row_fields wants them. */
@@ -509,7 +311,8 @@ static reg *compile_side(compiler *c, const expr *e, sdf_side side)
     expr_input in = bound_input(&p->bound);
     expr_type type = expr_type_side(&in, e->call.function->op);
     if (!p->sides[side])
-        p->sides[side] = type.class == CLASS_NULL ? literal(c, e, CLASS_NULL, NULL, 0) : new_reg(c, type, e, ROWS);
+        p->sides[side] =
+            type.class == CLASS_NULL ? emit_constant(c, e, CLASS_NULL, NULL, 0) : emit_reg(c, type, e, ROWS);
     return p->sides[side];
 }
 
@@ -518,7 +321,7 @@ static reg *compile(compiler *c, const expr *e, scope *s)
     if (e->kind == EXPR_FIELD)
         return compile_field(c, e);
     if (e->kind != EXPR_CALL)
-        return compile_literal(c, e);
+        return emit_literal(c, e);
     uint8_t truth = e->call.function->op == OP_TRUE;
     switch (e->call.function->op) {
     case OP_KEY:
@@ -527,7 +330,7 @@ static reg *compile(compiler *c, const expr *e, scope *s)
         return compile_side(c, e, SDF_VALUE);
     case OP_TRUE:
     case OP_FALSE:
-        return literal(c, e, CLASS_BOOL, &truth, 1);
+        return emit_constant(c, e, CLASS_BOOL, &truth, 1);
     case OP_AND:
     case OP_OR:
         return compile_logic(c, e, s);
@@ -550,10 +353,10 @@ static int prepare_fields(compiler *c)
     size_t n = p->field_count;
     if (!n)
         return SDF_OK;
-    sdf_slice *paths = take(c, n * sizeof *paths);
-    uint32_t *columns = paths ? take(c, n * sizeof *columns) : NULL;
-    if (!columns || !(p->values = take(c, n * sizeof *p->values)) ||
-        !(p->row_states = take(c, n * sizeof *p->row_states)) || !(p->json_states = take(c, n)))
+    sdf_slice *paths = emit_take(c, n * sizeof *paths);
+    uint32_t *columns = paths ? emit_take(c, n * sizeof *columns) : NULL;
+    if (!columns || !(p->values = emit_take(c, n * sizeof *p->values)) ||
+        !(p->row_states = emit_take(c, n * sizeof *p->row_states)) || !(p->json_states = emit_take(c, n)))
         return SDF_E_NO_MEMORY;
     for (size_t i = 0; i < n; i++) {
         const expr *f = p->fields[i]->node;
@@ -564,9 +367,9 @@ static int prepare_fields(compiler *c)
         return json_paths_new(&p->json, &p->memory, paths, n, c->err);
     p->row_ops = row_ops_best();
     if (row_fields_new(&p->row_fields, &p->bound.format, columns, n, &p->memory))
-        no_memory(c);
+        emit_no_memory(c);
     else
-        p->at = take(c, p->row_fields.delimiters * sizeof *p->at);
+        p->at = emit_take(c, p->row_fields.delimiters * sizeof *p->at);
     return p->at ? SDF_OK : SDF_E_NO_MEMORY;
 }
 
@@ -578,13 +381,13 @@ int program_compile(expr_program *p, const expr_tables *tables, sdf_error **err)
     p->last = &p->first;
     p->scratch = &p->memory;
     p->rows_read = p->bound.format.kind == PLAN_FORMAT_DELIMITED;
-    p->root = take(&c, sizeof *p->root);
-    p->outputs = take(&c, p->bound.count * sizeof *p->outputs);
-    p->widened = take(&c, p->bound.count * sizeof *p->widened);
+    p->root = emit_take(&c, sizeof *p->root);
+    p->outputs = emit_take(&c, p->bound.count * sizeof *p->outputs);
+    p->widened = emit_take(&c, p->bound.count * sizeof *p->widened);
     bool good = p->root && p->outputs && p->widened;
     for (size_t i = 0; i < p->bound.count && good; i++) {
         p->outputs[i] = compile(&c, p->bound.outputs[i], p->root);
-        good = p->outputs[i] && (p->widened[i] = take(&c, ROWS * (sizeof(sdf_slice) + 1)));
+        good = p->outputs[i] && (p->widened[i] = emit_take(&c, ROWS * (sizeof(sdf_slice) + 1)));
     }
     good = good && prepare_fields(&c) == SDF_OK;
     p->scratch = &p->text;

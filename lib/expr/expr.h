@@ -80,8 +80,8 @@ typedef struct expr_result {
  * error of the call; errors are lack of memory and the like. */
 int expr_program_run(expr_program *p, const sdf_batch *batch, const uint8_t *skip, expr_result *results,
                      sdf_error **err);
-/* Why a row of the last run was EXPR_BAD: one line, naming the sub-expression and the value, cut to capacity. As long as
- * its batch lives. */
+/* Why a row of the last run was EXPR_BAD: one line, naming the sub-expression and the value, cut to capacity. As long
+ * as its batch lives. */
 void expr_program_why(const expr_program *p, size_t row, char *message, size_t capacity);
 
 /* ---- rows.c, json.c: also used by sources and tests ---- */
