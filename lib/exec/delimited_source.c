@@ -16,6 +16,7 @@ typedef struct delimited {
     const plan_format *format;
     row_marks marks;
     uint8_t escape;
+    uint64_t quoted_most;  /* bytes in which a quote has to end, with multiline */
     size_t scanned;        /* of what is buffered, when there was last no row's end in it */
     uint64_t clean, mixed; /* what is buffered has no quote up to the one position, or some up to the other */
 } delimited;
@@ -103,7 +104,7 @@ static int row_open(delimited *d, size_t size, size_t open, sdf_error **err)
                  (unsigned long long)quote);
     else
         snprintf(reason, sizeof reason, "the quote at %sbyte %llu does not end within %llu bytes", where,
-                 (unsigned long long)quote, (unsigned long long)l->most);
+                 (unsigned long long)quote, (unsigned long long)d->quoted_most);
     if (size && ((const uint8_t *)line.data)[size - 1] == '\r')
         line.size--;
     int rc = record_error(r->env, l->in->errors, l->in->label, begins, &line, reason, err);
@@ -140,7 +141,7 @@ static int rows_none(delimited *d, sdf_error **err)
     reader *r = &l->reader;
     size_t held = reader_held(r), open;
     l->seen = d->scanned = held;
-    if (!d->marks.multiline || !held || (!r->ended && held <= l->most))
+    if (!d->marks.multiline || !held || (!r->ended && held <= d->quoted_most))
         return SDF_OK;
     row_end(d, r->bytes + r->begin, held, &open);
     if (open == SIZE_MAX)
@@ -295,6 +296,9 @@ int delimited_source_run(task_env *env, const plan_input *in, op *first, sdf_err
     d->escape = f->escape != f->quote ? f->escape : 0;
     d->lines.unit = "row";
     d->lines.most = f->max_record || !f->multiline ? f->max_record : ROW_MOST;
+    /* Half of the memory, so that it is the quote that is blamed and not a buffer that can't grow. */
+    uint64_t half = env->budget->limit / 2 - 1;
+    d->quoted_most = d->lines.most < half ? d->lines.most : half;
     d->lines.find = f->quote ? rows_find : lines_find;
     d->lines.last = rows_last;
     d->lines.head = rows_head;

@@ -110,8 +110,9 @@ static int fill_plain(reader *r, sdf_error **err)
              past = r->exact           ? 0
                     : held > READ_PAST ? held
                                        : READ_PAST,
-             useful = (from < r->stop ? r->stop - from : 0) + past, left = r->split->file_size - from;
-    want = want > useful ? useful : want;
+             rest = from < r->stop ? r->stop - from : 0, left = r->split->file_size - from;
+    if (rest < UINT64_MAX - past && want > rest + past) /* stop may be as far as numbers go */
+        want = rest + past;
     want = want > left ? left : want;
     int rc = input_read(r->file, r->bytes + r->end, want, from, &got, err);
     if (rc)

@@ -35,7 +35,20 @@ static size_t row_end(const plan_format *f, const uint8_t *text, size_t size)
     return size;
 }
 
-/* The first row of a file, without its end; *row is empty if the file is. */
+/* Takes away what the source leaves out before the first row: the mark of UTF-8 that some programs write, and empty
+ * lines. */
+static void drop_before_row(buf *text)
+{
+    const uint8_t *p = text->data, *end = p + text->size;
+    if (text->size >= 3 && !memcmp(p, "\xef\xbb\xbf", 3))
+        p += 3;
+    while (p < end && (*p == '\n' || (*p == '\r' && p + 1 < end && p[1] == '\n')))
+        p += *p == '\r' ? 2 : 1;
+    text->size = (size_t)(end - p);
+    memmove(text->data, p, text->size);
+}
+
+/* The first row of a file, without its end; *row is empty if the file has none. */
 static int read_row(const plan_format *f, input_stream *s, const char *name, buf *row, sdf_error **err)
 {
     size_t got = 0, end = 0;
@@ -55,6 +68,7 @@ static int read_row(const plan_format *f, input_stream *s, const char *name, buf
         if (rc)
             return rc;
         row->size += got;
+        drop_before_row(row);
         end = row_end(f, row->data, row->size);
         if (end < row->size)
             break;
@@ -145,10 +159,8 @@ int splits_columns(const node *source, char **columns, sdf_error **err)
     int rc = input_list(source->uris, &files, &count, NULL, err);
     if (!rc)
         rc = first_row(source, &row, &name, files, count, err);
-    if (!rc && row.size) {
-        bool mark = row.size >= 3 && !memcmp(row.data, "\xef\xbb\xbf", 3); /* of UTF-8, as some programs write it */
-        rc = parse_row(f, (sdf_slice){row.data + 3 * mark, row.size - 3 * mark}, name, columns, err);
-    }
+    if (!rc && row.size)
+        rc = parse_row(f, (sdf_slice){row.data, row.size}, name, columns, err);
     buf_free(&row);
     input_list_free(files, count);
     return rc;

@@ -10,12 +10,14 @@
 
 void sdf_function_init(sdf_function *def)
 {
-    *def = (sdf_function){.struct_size = sizeof *def};
+    if (def)
+        *def = (sdf_function){.struct_size = sizeof *def};
 }
 
 void sdf_aggregator_init(sdf_aggregator *aggregator)
 {
-    *aggregator = (sdf_aggregator){.struct_size = sizeof *aggregator};
+    if (aggregator)
+        *aggregator = (sdf_aggregator){.struct_size = sizeof *aggregator};
 }
 
 static int check_name(const char *name, bool builtin, sdf_error **err)
