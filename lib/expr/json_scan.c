@@ -9,32 +9,47 @@
 #define JSON_X86 1
 #endif
 
-/* ---- portable ---- */
+/* '[' and '{', ']' and '}' differ in this bit alone. */
+#define CASE 0x20
 
-enum { QUOTE = 1, BACKSLASH = 2, OPEN = 4, CLOSE = 8, SEPARATOR = 16 };
+/* ---- portable: vectors of 16 bytes as the compiler has them on any processor ---- */
 
-static const uint8_t classes[256] = {['"'] = QUOTE, ['\\'] = BACKSLASH, ['{'] = OPEN,      ['['] = OPEN,
-                                     ['}'] = CLOSE, [']'] = CLOSE,      [','] = SEPARATOR, [':'] = SEPARATOR};
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+
+/* Each byte keeps the bit of its place, and a multiplication adds eight of them up. */
+static inline uint64_t equal_portable(bytes16 x, uint8_t c)
+{
+    const bytes16 places = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    bytes16 found = (bytes16)(x == c) & places;
+    uint64_t halves[2];
+    memcpy(halves, &found, sizeof halves);
+    return halves[0] * ones >> 56 | (halves[1] * ones >> 56) << 8;
+}
 
 static void classify_portable(const uint8_t *block, size_t left, json_masks *m)
 {
+    uint8_t copy[JSON_BLOCK];
+    if (left < JSON_BLOCK) {
+        memset(copy, 0, sizeof copy);
+        block = memcpy(copy, block, left);
+    }
     *m = (json_masks){0, 0, 0, 0, 0};
-    for (size_t i = 0; i < left; i++) {
-        uint64_t class = classes[block[i]];
-        m->quotes |= (class & 1) << i;
-        m->backslashes |= (class >> 1 & 1) << i;
-        m->opens |= (class >> 2 & 1) << i;
-        m->closes |= (class >> 3 & 1) << i;
-        m->separators |= (class >> 4) << i;
+    for (unsigned i = 0; i < JSON_BLOCK; i += 16) {
+        bytes16 x;
+        memcpy(&x, block + i, sizeof x);
+        m->quotes |= equal_portable(x, '"') << i;
+        m->backslashes |= equal_portable(x, '\\') << i;
+        m->separators |= (equal_portable(x, ',') | equal_portable(x, ':')) << i;
+        x |= CASE;
+        m->opens |= equal_portable(x, '{') << i;
+        m->closes |= equal_portable(x, '}') << i;
     }
 }
 
 static const json_ops portable = {"portable", classify_portable};
 
 #ifdef JSON_X86
-/* '[' and '{', ']' and '}' differ in bit 5 alone. */
-#define CASE 0x20
-
 /* ---- AVX2 ---- */
 #define AVX2 __attribute__((target("avx2")))
 
