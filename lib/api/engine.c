@@ -52,10 +52,6 @@ static void context_settle(sdf_context *c)
             job->error = error_copy(c->broken);
             job->status = sdf_error_code(c->broken);
         }
-        if (job->output != PLAN_OUTPUT_RESULT)
-            driver_drop_stage(c->driver, job->target);
-        if (job->scratch)
-            driver_drop_stage(c->driver, job->scratch);
         c->elapsed_ms += job->elapsed_ms;
         job->done = true;
         if (job->fd >= 0)

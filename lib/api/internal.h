@@ -130,7 +130,6 @@ struct sdf_job {
     sdf_job *previous, *next; /* of the context's jobs, from submission to the host's sdf_job_free; under lock */
     int refs;                 /* the host's, the driver thread's; under lock */
     uint32_t id, target;
-    uint32_t scratch; /* a stage that goes with the job; 0: none */
     plan_output_kind output;
     node *node;         /* keeps the lineage; lineage lock */
     int fd;             /* eventfd or -1 */

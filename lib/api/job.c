@@ -164,6 +164,10 @@ static int submit_on_driver(sdf_context *c, void *arg, sdf_error **err)
             driver_drop_stage(c->driver, p->stages[i].id);
         return rc;
     }
+    for (uint32_t i = 0; i < s->planned->scratch_count; i++)
+        driver_drop_stage(c->driver, s->planned->scratch[i]); /* goes with the job */
+    if (job->output != PLAN_OUTPUT_RESULT)
+        driver_drop_stage(c->driver, job->target);
     pthread_mutex_lock(&c->lock);
     job->refs++;
     job_link(c, job);
@@ -221,7 +225,6 @@ static sdf_job *job_new(sdf_context *c, const planned *p, plan_output_kind outpu
     job->fd = -1;
     job->id = c->next_job++;
     job->target = p->target;
-    job->scratch = p->scratch;
     job->output = output;
     job->started_us = timebase_monotonic_us();
     return job;

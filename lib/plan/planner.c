@@ -153,7 +153,7 @@ static uint32_t hash_of(const builder *b, const node *n)
 /* ---- one node ---- */
 
 /* Ends the segment in a stage that keeps its records, and goes on reading them. */
-static int keep(builder *b, node *n, const char *remark, segment *s, uint32_t *stage, sdf_error **err)
+static int keep(builder *b, const node *n, const char *remark, segment *s, uint32_t *stage, sdf_error **err)
 {
     uint32_t tasks = s->tasks;
     uint64_t estimate = s->estimate;
@@ -183,6 +183,19 @@ static int keep_cached(builder *b, node *n, segment *s, sdf_error **err)
     return rc ? rc : builder_note(b, to_note, err);
 }
 
+/* The same for this job alone. */
+static int keep_for_job(builder *b, const node *n, const char *remark, segment *s, sdf_error **err)
+{
+    planned *p = b->out;
+    uint32_t *scratch = grown(p->scratch, p->scratch_count, sizeof *scratch);
+    if (!scratch)
+        return error_no_memory(err);
+    p->scratch = scratch;
+    int rc = keep(b, n, remark, s, &scratch[p->scratch_count], err);
+    p->scratch_count += !rc;
+    return rc;
+}
+
 /* The records before are written down first: their numbers follow from how many each partition has. */
 static int index_segment(builder *b, node *n, segment *s, sdf_error **err)
 {
@@ -196,7 +209,7 @@ static int index_segment(builder *b, node *n, segment *s, sdf_error **err)
     } else {
         rc = builder_take(b, parent, s, err);
         planned_node to_note = {.node = n, .cache_tasks = s->tasks};
-        rc = rc ? rc : keep(b, (node *)parent, " (counted)", s, &stage, err);
+        rc = rc ? rc : keep(b, parent, " (counted)", s, &stage, err);
         to_note.aux_stage = stage;
         rc = rc ? rc : builder_note(b, to_note, err);
     }
@@ -215,10 +228,9 @@ static int union_segment(builder *b, const node *n, segment *s, sdf_error **err)
     int rc = builder_take(b, n->parents[0], s, err);
     for (uint32_t i = 1; i < n->parent_count && !rc; i++) {
         segment more = {0};
-        uint32_t stage;
         rc = builder_take(b, n->parents[i], &more, err);
         if (!rc && more.bound_by && s->bound_by && more.bound_by != s->bound_by)
-            rc = keep(b, n->parents[i], " (numbered)", &more, &stage, err);
+            rc = keep_for_job(b, n->parents[i], " (numbered)", &more, err);
         rc = rc ? rc : segment_append(s, &more, n, err);
         segment_clear(&more);
     }
@@ -252,6 +264,20 @@ static int make_segment(builder *b, node *n, segment *s, sdf_error **err)
     }
 }
 
+/* Does somebody else need it, too, who would count, and divert, the same bad records once more? Rows of several sources
+ * that can't be told apart when they are read back stay as they are. */
+static bool is_shared(builder *b, const node *n)
+{
+    const node_info *info = info_of(b, n);
+    const node *source;
+    sdf_error *why = NULL;
+    if (info->uses < 2 || !segment_spares(&info->seg))
+        return false;
+    int rc = n->rows && info->seg.branch_count > 1 ? rows_source(b, n, &source, &why) : SDF_OK;
+    sdf_error_free(why);
+    return !rc;
+}
+
 static int build_node(builder *b, node *n, sdf_error **err)
 {
     node_info *info = info_of(b, n);
@@ -265,9 +291,11 @@ static int build_node(builder *b, node *n, sdf_error **err)
     if (!info->needed)
         return SDF_OK;
     rc = is_cached ? cached(b, n, &info->seg, err) : make_segment(b, n, &info->seg, err);
-    if (!rc && n->persist && !is_cached && !segment_stored(&info->seg))
-        rc = keep_cached(b, n, &info->seg, err);
-    return rc;
+    if (rc || is_cached || segment_stored(&info->seg))
+        return rc;
+    if (n->persist)
+        return keep_cached(b, n, &info->seg, err);
+    return is_shared(b, n) ? keep_for_job(b, n, " (shared)", &info->seg, err) : SDF_OK;
 }
 
 /* ---- the action ---- */
@@ -277,7 +305,7 @@ static int gather(builder *b, node *target, segment *s, sdf_error **err)
 {
     int rc = SDF_OK;
     if (s->tasks > 1 && !segment_stored(s))
-        rc = keep(b, target, " (gathered)", s, &b->out->scratch, err);
+        rc = keep_for_job(b, target, " (gathered)", s, err);
     return !rc && segment_coalesce(s, 1) ? error_no_memory(err) : rc;
 }
 
@@ -431,6 +459,7 @@ void planned_clear(planned *p)
     free(p->pieces);
     free(p->input_bytes);
     free(p->reused);
+    free(p->scratch);
     free(p->parallelize);
     free(p->nodes);
     for (uint32_t i = 0; i < p->choice_count; i++) {

@@ -58,7 +58,8 @@ typedef struct planned {
     uint64_t *input_bytes; /* per plan stage: stored bytes of its splits */
     uint32_t target;       /* stage the job wants, the last one */
     uint32_t partitions;   /* of the last collection, before first_task/tasks */
-    uint32_t scratch;      /* stage that nothing but this job needs, besides target: to be dropped with it; 0: none */
+    uint32_t *scratch;     /* stages that nothing but this job needs, besides target: to be dropped with it */
+    uint32_t scratch_count;
     uint32_t *reused;      /* stages of earlier jobs that the new ones read, each once */
     uint32_t reused_count;
     node **parallelize; /* sources whose object the plan reads; borrowed */

@@ -244,6 +244,27 @@ bool segment_has_op(const segment *s, plan_op_kind kind)
     return false;
 }
 
+static bool branch_spares(const plan_branch *b)
+{
+    if (b->input.errors != PLAN_ERRORS_FAIL)
+        return true;
+    for (uint32_t i = 0; i < b->op_count; i++)
+        if (b->ops[i].errors != PLAN_ERRORS_FAIL)
+            return true;
+    for (uint32_t i = 0; i < b->input.source_count; i++)
+        if (branch_spares(&b->input.sources[i]))
+            return true;
+    return false;
+}
+
+bool segment_spares(const segment *s)
+{
+    for (uint32_t i = 0; i < s->branch_count; i++)
+        if (branch_spares(&s->branches[i].plan))
+            return true;
+    return false;
+}
+
 int segment_add_side(segment *s, const node *at, const plan_side *side, uint32_t *number, sdf_error **err)
 {
     for (*number = 0; *number < s->side_count; ++*number)

@@ -53,6 +53,8 @@ int segment_add_side(segment *s, const node *at, const plan_side *side, uint32_t
 /* The sides of `from` are sides of `to`, too, and from's lookups use the numbers that they have there. */
 int segment_adopt_sides(segment *to, segment *from, const node *at, sdf_error **err);
 bool segment_has_op(const segment *s, plan_op_kind kind);
+/* Something in it leaves out records that it can't make sense of, and counts them. */
+bool segment_spares(const segment *s);
 
 /* `from` behind `to`, branches and tasks; from is empty then. Errors name `at`. */
 int segment_append(segment *to, segment *from, const node *at, sdf_error **err);

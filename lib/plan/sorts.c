@@ -19,16 +19,12 @@ static uint32_t sample_keys(uint32_t partitions, uint32_t tasks)
 static bool is_cheap(const segment *s)
 {
     for (uint32_t i = 0; i < s->branch_count; i++) {
-        const plan_branch *branch = &s->branches[i].plan;
-        const plan_input *in = &branch->input;
-        if (in->kind == PLAN_INPUT_COGROUP || (in->kind == PLAN_INPUT_SHUFFLE && in->read != PLAN_READ_CONCAT) ||
-            in->errors != PLAN_ERRORS_FAIL)
+        const plan_input *in = &s->branches[i].plan.input;
+        if (in->kind == PLAN_INPUT_COGROUP || (in->kind == PLAN_INPUT_SHUFFLE && in->read != PLAN_READ_CONCAT))
             return false;
-        for (uint32_t k = 0; k < branch->op_count; k++)
-            if (branch->ops[k].errors != PLAN_ERRORS_FAIL)
-                return false;
     }
-    return !segment_has_op(s, PLAN_OP_SAMPLE) && !segment_has_op(s, PLAN_OP_INDEX) && !segment_has_op(s, PLAN_OP_FOLD);
+    return !segment_spares(s) && !segment_has_op(s, PLAN_OP_SAMPLE) && !segment_has_op(s, PLAN_OP_INDEX) &&
+           !segment_has_op(s, PLAN_OP_FOLD);
 }
 
 /* Sees to the splitters: *aux is the stage they come from. The segment then yields the records once more. */

@@ -123,6 +123,13 @@ void audit_finished(audit *a, uint32_t stage)
     a->finished[a->finished_count++] = stage;
 }
 
+void audit_failed(audit *a, uint32_t stage)
+{
+    for (uint32_t i = a->finished_count; i-- > 0;)
+        if (a->finished[i] == stage)
+            a->finished[i] = a->finished[--a->finished_count];
+}
+
 /* Every error that is counted by name is in the metric, and no other. */
 static void check_metric(world *w, const driver *d)
 {

@@ -250,7 +250,6 @@ static void submit(history *h, sim_job *j)
         return;
     }
     j->stage = p.target;
-    j->scratch = p.scratch;
     disk_protect(w->disk, p.target);
     world_say(w, "job %u: %s of step %u, stage %u", j->id, job_name(j->kind), j->step, p.target);
     j->diverted = audit_plan(&h->audit, &h->pipeline, &p, j->kind == JOB_TAKE);
@@ -267,6 +266,8 @@ static void submit(history *h, sim_job *j)
         world_wrong(w, "job %u is refused: %s", j->id, sdf_error_text(err));
     else
         planned_commit(&p);
+    for (uint32_t i = 0; h->tidy && i < p.scratch_count; i++)
+        drop_stage(h, p.scratch[i]); /* goes with the job */
     j->submitted = true;
     sdf_error_free(err);
     planned_clear(&p);
@@ -299,11 +300,9 @@ static void look_at(history *h, sim_job *j)
 {
     if (j->cancel_at > 0 && !j->over && --j->cancel_at == 0)
         cancel(h, j);
-    if (j->over && h->tidy && j->stage) {
+    if (j->over && h->tidy && !j->dropped) {
         drop_stage(h, j->stage);
-        if (j->scratch)
-            drop_stage(h, j->scratch);
-        j->stage = 0;
+        j->dropped = true;
     }
     if (world_pick(&h->w.shape, 16) == 0)
         job_check_hidden(j);
@@ -363,6 +362,9 @@ static void settle(history *h)
     if (w->wrong[0])
         return;
     disk_leftovers(w->disk, false);
+    for (uint32_t i = 0; i < h->job_count; i++)
+        if (h->jobs[i].status)
+            audit_failed(&h->audit, h->jobs[i].stage);
     audit_check(&h->audit, w, &h->pipeline, h->driver);
 }
 

@@ -16,9 +16,9 @@ typedef struct job_part_records {
 
 typedef struct sim_job {
     world *world;
-    uint32_t id, stage;
-    uint32_t scratch; /* a stage to drop with it; 0: none */
-    uint32_t step;    /* of the pipeline, whose records it wants */
+    uint32_t id, stage; /* that it wants */
+    bool dropped;       /* its stages */
+    uint32_t step;      /* of the pipeline, whose records it wants */
     job_kind kind;
     uint32_t take;
     uint32_t cancel_at; /* in so many steps; 0: not */

@@ -266,6 +266,7 @@ typedef struct audit {
 /* Notes the plan's operators that count. Returns how many records its stages are to divert. */
 int64_t audit_plan(audit *a, const pipeline *p, const planned *made, bool partly);
 void audit_finished(audit *a, uint32_t stage);
+void audit_failed(audit *a, uint32_t stage); /* its job made no use of it */
 /* At rest: half-done stages were dropped. */
 void audit_check(const audit *a, world *w, const pipeline *p, const driver *d);
 void audit_free(audit *a);

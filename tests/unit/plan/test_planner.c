@@ -250,7 +250,8 @@ static void test_single_file(void **state)
     assert_int_equal(p.plan->stage_count, 2);
     assert_int_equal(p.plan->stages[0].output.partitioner, PLAN_PARTITION_FORWARD);
     assert_int_equal(p.plan->stages[0].output.partitions, 3);
-    assert_int_equal(p.scratch, p.plan->stages[0].id);
+    assert_int_equal(p.scratch_count, 1);
+    assert_int_equal(p.scratch[0], p.plan->stages[0].id);
     assert_int_equal(p.plan->stages[1].tasks, 1);
     assert_int_equal(p.pieces[1].first[1], 3);
     for (uint32_t i = 0; i < 3; i++)
@@ -262,7 +263,7 @@ static void test_single_file(void **state)
     node *spread = make_wide(NODE_PARTITION, a, "partition_by", NULL, 5); /* a stage has it already, as it is */
     p = plan_of(spread, &one);
     assert_int_equal(p.plan->stage_count, 2);
-    assert_int_equal(p.scratch, 0);
+    assert_int_equal(p.scratch_count, 0);
     assert_int_equal(p.pieces[1].first[1], 5);
     planned_clear(&p);
     node *few = make_wide(NODE_COALESCE, a, "coalesce", NULL, 1);

@@ -250,6 +250,57 @@ static void test_cogroups_nest_within_limits(void **state)
     RELEASE(n, a);
 }
 
+/* Bad records that are left out are counted once, whoever reads the rest: it is written down for the job. */
+static void test_shared_errors(void **state)
+{
+    for (int spares = 0; spares < 3; spares++) { /* 2: to be shuffled for both sides */
+        next_id = next_stage = 1;
+        node *a = words(), *again = spares == 2
+                                        ? make_cogroup(PLAN_COGROUP_SUBTRACT, a, a, "subtract_by_key", NULL, 0)
+                                        : make_union(a, a);
+        a->errors = spares ? PLAN_ERRORS_SKIP : PLAN_ERRORS_FAIL;
+        planned p = plan_of(again, &collect);
+        assert_int_equal(p.plan->stage_count, spares == 0 ? 1 : spares == 1 ? 2 : 4);
+        assert_int_equal(p.scratch_count, spares > 0);
+        uint32_t spare = 0;
+        for (uint32_t i = 0; i < p.plan->stage_count; i++)
+            for (uint32_t k = 0; k < p.plan->stages[i].branch_count; k++)
+                spare += p.plan->stages[i].branches[k].op_count && p.plan->stages[i].branches[k].ops[0].errors;
+        assert_int_equal(spare, spares > 0);
+        planned_clear(&p);
+        RELEASE(again, a);
+    }
+}
+
+/* Rows whose columns differ can't be told apart when they are read back: they are read twice. */
+static void test_shared_rows(void **state)
+{
+    char *names[2];
+    node *csv[2];
+    next_id = next_stage = 1;
+    for (int i = 0; i < 2; i++) {
+        names[i] = path_join(folder, i ? "b.csv" : "a.csv");
+        FILE *f = fopen(names[i], "w");
+        assert_non_null(f);
+        fputs(i ? "x,y\n1,2\n" : "y,x\n1,2\n", f);
+        assert_int_equal(fclose(f), 0);
+        csv[i] = make_files((plan_format){.kind = PLAN_FORMAT_DELIMITED, .delimiter = ',', .header = true}, names[i], 0);
+        csv[i]->errors = PLAN_ERRORS_SKIP;
+    }
+    node *rows = make_union(csv[0], csv[1]), *twice = make_union(rows, rows), *same = make_union(csv[0], csv[0]);
+    planned p = plan_of(twice, &collect);
+    assert_int_equal(p.plan->stage_count, 1);
+    planned_clear(&p);
+    p = plan_of(same, &collect);
+    assert_int_equal(p.plan->stage_count, 2);
+    planned_clear(&p);
+    RELEASE(twice, same, rows, csv[0], csv[1]);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(unlink(names[i]), 0);
+        free(names[i]);
+    }
+}
+
 /* ---- indexes and kept collections ---- */
 
 static void test_index(void **state)
@@ -291,6 +342,7 @@ static void test_union_of_indexes(void **state)
     for (uint32_t i = 0; i < 4; i++)
         counting += p.plan->stages[i].bound_by != 0;
     assert_int_equal(counting, 2);
+    assert_int_equal(p.scratch_count, 1); /* that goes with the job */
     planned_clear(&p);
     p = plan_of(same, &collect);
     assert_int_equal(p.plan->stage_count, 2);
@@ -490,6 +542,8 @@ int main(void)
         cmocka_unit_test(test_what_is_in_place_stays),
         cmocka_unit_test(test_what_loses_its_place),
         cmocka_unit_test(test_cogroups_nest_within_limits),
+        cmocka_unit_test(test_shared_errors),
+        cmocka_unit_test(test_shared_rows),
         cmocka_unit_test(test_index),
         cmocka_unit_test(test_union_of_indexes),
         cmocka_unit_test(test_persist),
