@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The reference of every public symbol, generated from the headers: reference.py [--check] writes, or checks, docs/reference.md.
+"""The reference of every public symbol and setting, generated from headers and table of settings: reference.py [--check] writes, or
+checks, docs/reference.md.
 
 A symbol's text is the comment before it (a comment stands for the declarations that follow it up to an empty line). Ownership, Threads,
 Errors and Since are the sentences so named in it, else in the header's first comment, else in a section's ("/* ---- ... ---- */").
@@ -33,6 +34,11 @@ def tags_of(text):
     return tags
 
 
+def one_since(tags):
+    """A header's "0.1, and 0.2 where it says so" is 0.1 where nothing is said."""
+    return {**tags, "Since": tags["Since"].split(",")[0]} if "Since" in tags else tags
+
+
 def without_tags(text):
     m = TAG.search(text)
     return text[:m.start()].strip() if m else text
@@ -56,8 +62,12 @@ def symbols_of(header):
         source = f.read()
     source = re.sub(r'#ifdef __cplusplus.*?#endif', "", source, flags=re.S)
     top, section, comment, trailing = None, {}, "", ""
-    pending = ""
+    pending, depth = "", 0
     for kind, text, alone in blocks(source):
+        if kind == "code":
+            depth += text.count("{") - text.count("}")
+        elif depth:
+            continue  # of a field
         if kind == "comment":
             text = clean(text)
             if top is None:
@@ -81,7 +91,7 @@ def symbols_of(header):
                 pending = ""
                 name = re.search(r"(\w+)\s*\(", declaration).group(1)
                 trailing = {"name": name, "declaration": declaration, "text": comment,
-                            "tags": {**(top or {}), **section, **tags_of(comment)}}
+                            "tags": one_since({**(top or {}), **section, **tags_of(comment)})}
                 yield trailing
 
 
@@ -96,7 +106,7 @@ def problems(header, s):
 
 
 def generate():
-    out = ["# Reference", "", "Every public symbol, generated from the headers by `scripts/reference.py`. Do not edit.", ""]
+    out = ["# Reference", "", "Every public symbol, generated from the headers by `scripts/reference.py`, and every [setting](#settings). Do not edit.", ""]
     bad, names = [], set()
     for header in HEADERS:
         out += [f"## sdf/{header}.h", ""]
@@ -108,7 +118,27 @@ def generate():
             if text:
                 out += [text, ""]
             out += [f"- **{t}**: {s['tags'][t]}" for t in TAGS if t in s["tags"]] + [""]
-    return "\n".join(out), bad, names
+    return "\n".join(out + settings() + [""]), bad, names
+
+
+KINDS = {"KIND_TEXT": "text", "KIND_COUNT": "number", "KIND_SIZE": "size", "KIND_TIME": "time"}
+
+
+def settings():
+    """The property table of lib/api/config.c as a section of its own."""
+    with open(os.path.join(ROOT, "lib", "api", "config.c"), encoding="utf-8") as f:
+        table = re.search(r"properties\[\] = \{\n(.*?)\n\};", f.read(), re.S).group(1)
+    out = ["## Settings", "", "By name in a configuration file (`SDF_CONFIG`, `sdf_config_load`) and in `sdf_config_set`; by `SDF_` and the name in "
+           "capitals in", "the environment, where names that are none of these are not looked at. Sizes take K, M, G (1024), times ms, s, m, h.", "",
+           "| name | kind | default | what |", "|---|---|---|---|"]
+    for name, default, text, kind, choices in re.findall(
+            r'\{"(\w+)",\s*"([^"]*)",\s*((?:"[^"]*"\s*)+),\s*(KIND_\w+),.*?(NULL|"[^"]*")\s*\}', table, re.S):
+        kind = KINDS[kind] if choices == "NULL" else choices.strip('"').replace("|", ", ")
+        default, text = default and f"`{default}`", "".join(re.findall('"([^"]*)"', text))
+        out.append(f"| `{name}` | {kind} | {default} | {text} |")
+    if len(out) - 7 != table.count("AT("):
+        sys.exit("reference.py does not understand a setting in lib/api/config.c")
+    return out
 
 
 def main():

@@ -20,6 +20,7 @@ extern "C" {
 typedef struct sdf_result sdf_result;
 /* The next batch (SDF_OK), SDF_END, or an error. *batch lives until the next call. */
 SDF_API int sdf_result_next(sdf_result *result, const sdf_batch **batch, sdf_error **err);
+/* The types of its records. Ownership: the result's. */
 SDF_API const char *sdf_result_key_type(const sdf_result *result);
 SDF_API const char *sdf_result_value_type(const sdf_result *result);
 /* Frees the result and its data; cancels a job that still produces it. NULL is fine. */
@@ -27,9 +28,11 @@ SDF_API void sdf_result_free(sdf_result *result);
 
 /* ---- actions: block until done; return SDF_OK or an error ---- */
 
+/* All records. */
 SDF_API int sdf_collect(sdf_rdd *rdd, sdf_result **result, sdf_error **err);
 /* Like collect, but hands out partitions, in order, as soon as they are done. */
 SDF_API int sdf_iterate(sdf_rdd *rdd, sdf_result **result, sdf_error **err);
+/* How many records there are. */
 SDF_API int sdf_count(sdf_rdd *rdd, uint64_t *count, sdf_error **err);
 /* The first n records in partition order; runs no more partitions than it needs. */
 SDF_API int sdf_take(sdf_rdd *rdd, uint64_t n, sdf_result **result, sdf_error **err);
@@ -38,7 +41,7 @@ SDF_API int sdf_foreach(sdf_rdd *rdd, const char *function, const void *arg, siz
 /* Runs a batch function on the workers for its effects, batch by batch of each partition. Since: 0.2 */
 SDF_API int sdf_foreach_partition(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size,
                                   sdf_error **err);
-/* Output: see sdf_save_options in sdf/io.h. options NULL: text. Since: 0.2 */
+/* Writes the records to files; sdf_save_options in sdf/io.h says how. options NULL: text. Since: 0.2 */
 SDF_API int sdf_save(sdf_rdd *rdd, const char *uri, const sdf_save_options *options, sdf_error **err);
 /* sdf_save of text, and of binary records, into a folder. */
 SDF_API int sdf_save_as_text_file(sdf_rdd *rdd, const char *uri, sdf_error **err);
@@ -58,6 +61,7 @@ SDF_API int sdf_take_ordered(sdf_rdd *rdd, uint64_t n, sdf_result **result, sdf_
 SDF_API int sdf_top(sdf_rdd *rdd, uint64_t n, sdf_result **result, sdf_error **err);
 /* The first record: SDF_E_NOT_FOUND if there is none. */
 SDF_API int sdf_first(sdf_rdd *rdd, sdf_result **result, sdf_error **err);
+/* *empty is 1 if there is no record, else 0. */
 SDF_API int sdf_is_empty(sdf_rdd *rdd, int *empty, sdf_error **err);
 /* (key, i64) for each key, and (element, i64) for each element. */
 SDF_API int sdf_count_by_key(sdf_rdd *rdd, sdf_result **result, sdf_error **err);
@@ -69,19 +73,22 @@ typedef struct sdf_stats_result {
     uint64_t count;
     double sum, mean, min, max, variance, stdev; /* of the population; NaN if count is 0 (sum: 0) */
 } sdf_stats_result;
-/* Of the values (i64 or f64). Fields beyond struct_size are not written. */
+/* Count, sum, mean and so on of the values (i64 or f64). Set struct_size first: fields beyond it are not written.
+ * Since: 0.2 */
 SDF_API int sdf_stats(sdf_rdd *rdd, sdf_stats_result *stats, sdf_error **err);
 
 /* ---- jobs: the same actions without blocking ---- */
 
 typedef struct sdf_job sdf_job;
+/* Each starts the action of its name and returns at once; what can't be begun is NULL and *err. */
 SDF_API sdf_job *sdf_submit_collect(sdf_rdd *rdd, sdf_error **err);
 SDF_API sdf_job *sdf_submit_count(sdf_rdd *rdd, sdf_error **err);
 SDF_API sdf_job *sdf_submit_foreach(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size,
                                     sdf_error **err);
-SDF_API sdf_job *sdf_submit_save(sdf_rdd *rdd, const char *uri, const sdf_save_options *options, sdf_error **err);
 SDF_API sdf_job *sdf_submit_save_as_text_file(sdf_rdd *rdd, const char *uri, sdf_error **err);
 SDF_API sdf_job *sdf_submit_save_as_binary_file(sdf_rdd *rdd, const char *uri, sdf_error **err);
+/* Starts an sdf_save, as the others do. Since: 0.2 */
+SDF_API sdf_job *sdf_submit_save(sdf_rdd *rdd, const char *uri, const sdf_save_options *options, sdf_error **err);
 
 /* Waits at most timeout_ms (-1: for ever). SDF_OK: the job is done; SDF_E_TIMEOUT: it
  * still runs (err untouched); else the error it failed with. Delivers events. */
@@ -94,7 +101,7 @@ SDF_API int sdf_job_fd(sdf_job *job);
 /* Asks for the end; the job then finishes with SDF_E_CANCELLED unless it was done.
  * Threads: any, also while another one waits for the job. */
 SDF_API void sdf_job_cancel(sdf_job *job);
-/* After SDF_OK: the count, or the records (ownership passes to the caller, once). */
+/* What a job gave, after SDF_OK: the count, or the records (ownership passes to the caller, once). */
 SDF_API int sdf_job_count(sdf_job *job, uint64_t *count, sdf_error **err);
 SDF_API int sdf_job_result(sdf_job *job, sdf_result **result, sdf_error **err);
 /* A metric of this job; names as for sdf_context_metric. */

@@ -80,9 +80,9 @@ SDF_API const char *sdf_error_hint(const sdf_error *err);     /* what to do next
 SDF_API const char *sdf_error_function(const sdf_error *err); /* registered function, or "" */
 SDF_API const char *sdf_error_operator(const sdf_error *err); /* operator, such as "map#3 parse", or "" */
 SDF_API const char *sdf_error_log(const sdf_error *err);      /* tail of the worker's log, or "" */
-SDF_API int64_t sdf_error_stage(const sdf_error *err);        /* -1: not known */
-SDF_API int64_t sdf_error_partition(const sdf_error *err);    /* -1: not known */
-SDF_API int64_t sdf_error_attempt(const sdf_error *err);      /* -1: not known */
+SDF_API int64_t sdf_error_stage(const sdf_error *err);        /* the stage, -1: not known */
+SDF_API int64_t sdf_error_partition(const sdf_error *err);    /* its partition, -1: not known */
+SDF_API int64_t sdf_error_attempt(const sdf_error *err);      /* the id of the attempt, -1: not known */
 SDF_API int sdf_error_retriable(const sdf_error *err);        /* 1: the same call may succeed later */
 
 /* The whole error as text for a terminal: message, where, hint, log tail.
@@ -93,6 +93,7 @@ SDF_API const char *sdf_error_text(const sdf_error *err);
  * `message` and `hint` are copied; hint may be NULL. Never returns NULL: when
  * memory is out, a static object that says so (freeing it does nothing). */
 SDF_API sdf_error *sdf_error_new(int code, const char *message, const char *hint);
+/* NULL is fine. */
 SDF_API void sdf_error_free(sdf_error *err);
 
 #ifdef __cplusplus

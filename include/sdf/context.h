@@ -19,13 +19,16 @@ extern "C" {
  * Errors: SDF_E_INVALID (unknown name, a value that can't be), of load also those of reading. Since: 0.1 */
 typedef struct sdf_config sdf_config;
 
-/* NULL: no memory. */
+/* The defaults, what the file that SDF_CONFIG names says, and the environment; what is wrong with those is told when a
+ * context is opened with it. NULL: no memory. */
 SDF_API sdf_config *sdf_config_new(void);
+/* Sets one setting, whatever file and environment say. */
 SDF_API int sdf_config_set(sdf_config *config, const char *name, const char *value, sdf_error **err);
-/* Lines `name = value`; `#` at the start of a line or after a space starts a comment. */
+/* Reads a file of lines `name = value`; `#` at the start of a line or after a space starts a comment. */
 SDF_API int sdf_config_load(sdf_config *config, const char *path, sdf_error **err);
 /* The value in force as text, NULL if the name is unknown. Ownership: the config's. */
 SDF_API const char *sdf_config_get(const sdf_config *config, const char *name);
+/* NULL is fine. */
 SDF_API void sdf_config_free(sdf_config *config);
 
 /* The property table, for --help and documents: entry i, or SDF_END. Ownership: static. */
@@ -61,6 +64,7 @@ typedef enum sdf_event_kind {
     SDF_EVENT_JOB_FINISHED = 6,
     SDF_EVENT_WARNING = 7
 } sdf_event_kind;
+/* An sdf_event_kind. */
 SDF_API int sdf_event_get_kind(const sdf_event *event);
 /* The event as one line of JSON, without newline; docs/events.md names its fields. */
 SDF_API const char *sdf_event_json(const sdf_event *event);

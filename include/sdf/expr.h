@@ -30,18 +30,22 @@ typedef struct sdf_expr sdf_expr;
 
 /* From text, with a position in the error if it can't be read. */
 SDF_API sdf_expr *sdf_expr_parse(const char *text);
+/* A field of the record: a column of delimited text by its name, or the path of a JSON field. */
 SDF_API sdf_expr *sdf_expr_field(const char *name);
+/* A literal; `data` is copied. */
 SDF_API sdf_expr *sdf_expr_bytes(const void *data, size_t size);
 SDF_API sdf_expr *sdf_expr_i64(int64_t value);
 SDF_API sdf_expr *sdf_expr_f64(double value);
 SDF_API sdf_expr *sdf_expr_null(void);
-/* A function or operator by name: "+", "and", "substr", "key" (no arguments). */
+/* A call of a function or operator by name: "+", "and", "substr", "key" (no arguments). */
 SDF_API sdf_expr *sdf_expr_call(const char *name, const sdf_expr *const *args, size_t count);
 /* The error it carries, or NULL. Ownership: the expression's. */
 SDF_API const sdf_error *sdf_expr_error(const sdf_expr *expr);
-/* Its text. Ownership: free with sdf_string_free. NULL: no memory, or it carries an error. */
+/* Its text, which parses to the same tree. NULL: no memory, or it carries an error.
+ * Ownership: the caller's; free with sdf_string_free. */
 SDF_API char *sdf_expr_text(const sdf_expr *expr);
-SDF_API void sdf_expr_free(sdf_expr *expr); /* NULL is fine */
+/* NULL is fine. */
+SDF_API void sdf_expr_free(sdf_expr *expr);
 
 #ifdef __cplusplus
 }

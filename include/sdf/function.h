@@ -16,6 +16,7 @@ extern "C" {
 
 /* The task a function's state is opened for. */
 typedef struct sdf_task sdf_task;
+/* Where the task stands: its stage, its partition within it, and the id of this attempt at it. */
 SDF_API uint32_t sdf_task_stage(const sdf_task *task);
 SDF_API uint32_t sdf_task_partition(const sdf_task *task);
 SDF_API uint64_t sdf_task_attempt(const sdf_task *task);
@@ -97,7 +98,7 @@ typedef struct sdf_function {
     sdf_cogroup_fn cogroup; /* since 0.2. in_value: of every collection (NULL: anything); key and out as for group */
 } sdf_function;
 
-/* Zeroes and sizes. */
+/* Zeroes a definition and sets its struct_size, before its fields are set. */
 SDF_API void sdf_function_init(sdf_function *function);
 SDF_API void sdf_aggregator_init(sdf_aggregator *aggregator);
 

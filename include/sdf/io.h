@@ -32,6 +32,7 @@ typedef struct sdf_text_options {
     uint64_t split_bytes; /* 0: the setting "split_bytes" */
     uint64_t max_line;    /* bytes; 0: as much as a task's memory holds */
 } sdf_text_options;
+/* Sets the defaults and struct_size. */
 SDF_API void sdf_text_options_init(sdf_text_options *options);
 /* Lines. Key null, value bytes without its "\n" or "\r\n". options NULL: defaults. */
 SDF_API sdf_rdd *sdf_text_file(sdf_context *context, const char *uris, const sdf_text_options *options);
@@ -42,6 +43,7 @@ typedef struct sdf_binary_options {
     uint32_t record_bytes; /* mandatory */
     uint32_t key_bytes;    /* the first so many bytes are the key, the rest the value; 0: key null */
 } sdf_binary_options;
+/* Sets the defaults and struct_size. */
 SDF_API void sdf_binary_options_init(sdf_binary_options *options);
 /* Fixed-length records of binary files. A file that is no whole number of records is SDF_E_CORRUPT. */
 SDF_API sdf_rdd *sdf_binary_file(sdf_context *context, const char *uris, const sdf_binary_options *options);
@@ -63,6 +65,7 @@ typedef struct sdf_delimited_options {
     uint32_t multiline;   /* 1: rows may have newlines within quotes; each file is then one split. Default 0: a quote
                            * that does not end on its line is a record error */
 } sdf_delimited_options;
+/* Sets the defaults and struct_size. Since: 0.2 */
 SDF_API void sdf_delimited_options_init(sdf_delimited_options *options);
 /* Key null, value the row as it stands (bytes): expressions take fields by name, $tip_amount. Headers are no records;
  * empty lines are left out. Record errors: rows with an unclosed quote. Since: 0.2 */
@@ -92,6 +95,7 @@ typedef struct sdf_save_options {
     uint32_t delimiter;  /* delimited: default ',' */
     uint32_t quote;      /* delimited: default '"' */
 } sdf_save_options;
+/* Sets the defaults and struct_size. Since: 0.2 */
 SDF_API void sdf_save_options_init(sdf_save_options *options);
 
 #ifdef __cplusplus

@@ -44,11 +44,16 @@ SDF_API sdf_rdd *sdf_rdd_on_error(sdf_rdd *rdd, int errors);
 
 /* ---- one record at a time; `arg` is copied and given to the function's open ---- */
 
+/* Calls a map function for each record, which emits exactly one. */
 SDF_API sdf_rdd *sdf_map(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
+/* Calls a map function for each record, which emits any number. */
 SDF_API sdf_rdd *sdf_flat_map(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
+/* Keeps the records of which a filter function says 1. */
 SDF_API sdf_rdd *sdf_filter(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
+/* Calls a batch function for up to SDF_BATCH_MAX records at once, which emits any number. */
 SDF_API sdf_rdd *sdf_map_batches(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
-/* The key stays, whatever the function emits as key; so does the partitioning. Since: 0.2 */
+/* sdf_map and sdf_flat_map of which the key stays, whatever the function emits as key; so does the partitioning.
+ * Since: 0.2 */
 SDF_API sdf_rdd *sdf_map_values(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
 SDF_API sdf_rdd *sdf_flat_map_values(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
 /* Key: the key that a map function emits (its value is not looked at); value: the element. Since: 0.2 */
@@ -57,12 +62,14 @@ SDF_API sdf_rdd *sdf_key_by(sdf_rdd *rdd, const char *function, const void *arg,
 SDF_API sdf_rdd *sdf_only_keys(sdf_rdd *rdd);
 SDF_API sdf_rdd *sdf_only_values(sdf_rdd *rdd);
 
-/* The same by expressions (sdf/expr.h), without a function of the host. Expressions are borrowed; NULL or one that
- * carries an error makes a handle that carries one. Since: 0.2 */
+/* Keeps the records of which the condition is true. Expressions (sdf/expr.h) need no function of the host. They are
+ * borrowed; NULL or one that carries an error makes a handle that carries one. Since: 0.2 */
 SDF_API sdf_rdd *sdf_filter_expr(sdf_rdd *rdd, const sdf_expr *condition);
-/* NULL key: null; NULL value: null. A result of null is a record error. */
+/* Makes key and value of each record by expressions. NULL key: null; NULL value: null. A result of null is a record
+ * error. Since: 0.2 */
 SDF_API sdf_rdd *sdf_map_expr(sdf_rdd *rdd, const sdf_expr *key, const sdf_expr *value);
-/* The same from text: sdf_where(rdd, "f64($tip_amount) > 10"), sdf_select(rdd, "$id1", "i64($v1)"). */
+/* sdf_filter_expr and sdf_map_expr of text: sdf_where(rdd, "f64($tip_amount) > 10"),
+ * sdf_select(rdd, "$id1", "i64($v1)"). Since: 0.2 */
 SDF_API sdf_rdd *sdf_where(sdf_rdd *rdd, const char *condition);
 SDF_API sdf_rdd *sdf_select(sdf_rdd *rdd, const char *key, const char *value);
 
@@ -87,16 +94,18 @@ SDF_API sdf_rdd *sdf_zip_with_index(sdf_rdd *rdd);
 /* The records are computed once, when first wanted, and kept in the store for later jobs, until sdf_unpersist or the
  * last handle goes. (What a shuffle has written is kept anyway.) Returns rdd. Since: 0.2 */
 SDF_API sdf_rdd *sdf_persist(sdf_rdd *rdd);
+/* Lets go of what sdf_persist keeps. Returns rdd. Since: 0.2 */
 SDF_API sdf_rdd *sdf_unpersist(sdf_rdd *rdd);
 
 /* ---- by key; partitions 0: those of the parent if it is partitioned by key already, else the default. What is
  *      partitioned by key in as many partitions already is not shuffled again ---- */
 
-/* The combiner always runs on the map side.
- * `function` of reduce_by_key: a reduce function or an aggregator whose result has the value's type:
+/* Folds the values of each key into one; the combiner always runs on the map side.
+ * `function`: a reduce function or an aggregator whose result has the value's type:
  * "sdf.sum" (i64, f64), "sdf.min", "sdf.max" (all but null), "sdf.first", "sdf.last" (all). */
 SDF_API sdf_rdd *sdf_reduce_by_key(sdf_rdd *rdd, const char *function, uint32_t partitions);
-/* `function` also any aggregator of docs/aggregators.md ("sdf.count", "sdf.mean", "sdf.quantiles" ...). */
+/* The same by an aggregator whose result may be of another type: one of the host's, or any of docs/aggregators.md
+ * ("sdf.count", "sdf.mean", "sdf.quantiles" ...). */
 SDF_API sdf_rdd *sdf_aggregate_by_key(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size,
                                       uint32_t partitions);
 /* Calls a group function for each key, values streamed; keys come in their order within a partition. */
@@ -130,6 +139,7 @@ typedef struct sdf_join_options {
     uint32_t strategy;   /* an sdf_join_strategy */
     uint32_t partitions; /* of a partitioned join */
 } sdf_join_options;
+/* Sets the defaults and struct_size. Since: 0.2 */
 SDF_API void sdf_join_options_init(sdf_join_options *options);
 /* A record for each pair of values of a key: value tuple(L,R); a side that may be missing is optional (null then).
  * Groups of any size: what does not fit the memory goes to scratch. Since: 0.2 */
@@ -140,6 +150,7 @@ typedef struct sdf_sort_options {
     uint32_t partitions; /* 0: default */
     uint32_t descending; /* 0 or 1 */
 } sdf_sort_options;
+/* Sets the defaults and struct_size. */
 SDF_API void sdf_sort_options_init(sdf_sort_options *options);
 /* Global order by key: partition i before i+1, sorted within; stable by key, producer, position. */
 SDF_API sdf_rdd *sdf_sort_by_key(sdf_rdd *rdd, const sdf_sort_options *options);
@@ -154,6 +165,7 @@ SDF_API sdf_rdd *sdf_sort_by_expr(sdf_rdd *rdd, const sdf_expr *key, const sdf_s
 /* What an action on rdd would run: stages, partitions, types, what is reused. Text for people,
  * or JSON (format "json"). Ownership: free with sdf_string_free. NULL and *err on error. */
 SDF_API char *sdf_explain(sdf_rdd *rdd, const char *format, sdf_error **err);
+/* Frees a text that the library made. NULL is fine. */
 SDF_API void sdf_string_free(char *text);
 
 #ifdef __cplusplus

@@ -60,6 +60,7 @@ typedef struct sdf_batch sdf_batch;
 
 typedef enum sdf_side { SDF_KEY = 0, SDF_VALUE = 1 } sdf_side;
 
+/* How many records it has. */
 SDF_API size_t sdf_batch_count(const sdf_batch *batch);
 /* The column as it lies; borrowed from the batch. */
 SDF_API const sdf_column *sdf_batch_column(const sdf_batch *batch, int side);
@@ -70,15 +71,15 @@ SDF_API void sdf_batch_get(const sdf_batch *batch, int side, size_t i, sdf_slice
  * Each returns SDF_OK, or an error that the function must hand on at once. */
 typedef struct sdf_out sdf_out;
 
-/* Copies key and value. */
+/* Emits a record; copies key and value. NULL: no bytes. */
 SDF_API int sdf_emit(sdf_out *out, const sdf_slice *key, const sdf_slice *value);
-/* Copies nothing: the slices must point into the input batch or static data.
+/* Emits a record and copies nothing: the slices must point into the input batch or static data.
  * Memory of the calling thread's stack is recognised and refused. */
 SDF_API int sdf_emit_view(sdf_out *out, const sdf_slice *key, const sdf_slice *value);
-/* Copies the key; the value is a number (value type i64 or f64). */
+/* Emits a record; copies the key; the value is a number (value type i64 or f64). */
 SDF_API int sdf_emit_i64(sdf_out *out, const sdf_slice *key, int64_t value);
 SDF_API int sdf_emit_f64(sdf_out *out, const sdf_slice *key, double value);
-/* `count` records at once, copied; NULL column: null. For batch functions. */
+/* Emits `count` records at once, copied; NULL column: null. For batch functions. */
 SDF_API int sdf_emit_columns(sdf_out *out, size_t count, const sdf_column *keys, const sdf_column *values);
 /* Says why the function fails; returns SDF_E_USER, to be returned by it. `message` is copied. */
 SDF_API int sdf_fail(sdf_out *out, const char *message);

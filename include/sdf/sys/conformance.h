@@ -23,7 +23,7 @@ SDF_API int sdf_store_conformance(const char *uri, sdf_report_fn report, void *u
 typedef int (*sdf_conformance_put_fn)(const char *name, const void *data, size_t size, void *user);
 SDF_API int sdf_source_conformance(const char *prefix, sdf_conformance_put_fn put, sdf_report_fn report, void *user,
                                    sdf_error **err);
-/* `get` reads a published file back: its size, or an sdf_status; at most `capacity` bytes are stored. */
+/* `get` reads a published file back: its size, or an sdf_status; at most `capacity` bytes are stored. Since: 0.2 */
 typedef int64_t (*sdf_conformance_get_fn)(const char *name, void *data, size_t capacity, void *user);
 SDF_API int sdf_sink_conformance(const char *prefix, sdf_conformance_get_fn get, sdf_report_fn report, void *user,
                                  sdf_error **err);

@@ -97,7 +97,7 @@ typedef struct sdf_transport_ops {
 
 typedef int (*sdf_transport_open_fn)(const char *rest, void *user, void **self, sdf_error **err);
 
-/* As sdf_store_register. Since: 0.1 */
+/* Adds a scheme, as sdf_store_register does. Since: 0.1 */
 SDF_API int sdf_transport_register(const char *scheme, const sdf_transport_ops *ops, sdf_transport_open_fn open,
                                    void *user, sdf_error **err);
 
