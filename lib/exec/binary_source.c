@@ -37,11 +37,13 @@ static void binary_columns(binary *b, const uint8_t *from, sdf_batch *batch)
     column_set_slices(&batch->value, b->values);
 }
 
-/* Pushes the whole records in the buffer. */
+/* Pushes the whole records in the buffer. What is decompressed may go on behind the stretch's end. */
 static int binary_push(binary *b, sdf_error **err)
 {
     reader *r = &b->reader;
-    for (size_t left = reader_held(r) / b->record; left;) {
+    size_t held = reader_held(r);
+    held = held < r->stop - r->at ? held : (size_t)(r->stop - r->at);
+    for (size_t left = held / b->record; left;) {
         sdf_batch batch = {.count = range_room(&b->range)};
         batch.count = batch.count < left ? batch.count : left;
         binary_columns(b, r->bytes + r->begin, &batch);

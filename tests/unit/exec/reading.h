@@ -4,6 +4,7 @@
 
 #include "harness.h"
 
+#include "codec/codec.h"
 #include "exec/chain.h"
 #include "exec/range.h"
 
@@ -41,6 +42,31 @@ static inline void reading_file(reading *t, uint32_t i, char *path, uint64_t siz
     t->pieces[i] = (task_piece){.partition = i, .split = {.path = path, .length = size, .file_size = size}};
     if (i >= t->h.request.piece_count)
         t->h.request.piece_count = i + 1;
+}
+
+/* All of a compressed file as piece 0, in memory for any decoder. */
+static inline void reading_compressed(reading *t, codec_kind kind, char *path, uint64_t size)
+{
+    reading_file(t, 0, path, size);
+    t->pieces[0].split.codec = (uint8_t)kind;
+    t->pieces[0].split.length = UINT64_MAX;
+    budget_init(&t->h.budget, 64u << 20);
+}
+
+static inline void compress(codec_kind kind, const buf *plain, buf *packed)
+{
+    encoder *e;
+    size_t used, made, at = 0;
+    uint8_t out[4096];
+    int rc;
+    assert_int_equal(encoder_new(kind, 0, &e, NULL), SDF_OK);
+    do {
+        rc = encoder_run(e, plain->data + at, plain->size - at, &used, out, sizeof out, &made, true, NULL);
+        assert_true(rc >= 0);
+        at += used;
+        assert_int_equal(buf_append(packed, out, made), SDF_OK);
+    } while (rc != SDF_END);
+    encoder_free(e);
 }
 
 static inline int reading_pieces(reading *t, leg *l, op *first, sdf_error **err)

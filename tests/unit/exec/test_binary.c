@@ -78,6 +78,39 @@ static void cuts_give_the_same_records(void **state)
     remove_file(path);
 }
 
+/* A leg that runs again ends where it ended before, though more is decompressed by then. */
+static void a_rerun_of_a_compressed_leg(void **state)
+{
+    enum { RECORDS = 5000, RECORD = 10, LEG = 700 };
+    buf plain = BUF_EMPTY, expected = BUF_EMPTY;
+    for (size_t i = 0; i < RECORDS * RECORD; i++)
+        assert_int_equal(buf_append(&plain, &(uint8_t){(uint8_t)(i * 7 % 251)}, 1), SDF_OK);
+    expect_records(plain.data, 0, LEG * RECORD, RECORD, 4, &expected);
+    for (codec_kind kind = CODEC_GZIP; kind <= CODEC_BZIP2; kind++) {
+        buf packed = BUF_EMPTY, cut = BUF_EMPTY;
+        compress(kind, &plain, &packed);
+        char *path = harness_file(packed.data, packed.size);
+        binary_test t;
+        binary_begin(&t, path, packed.size, RECORD, 4);
+        reading_compressed(&t, kind, path, packed.size);
+        t.h.stage.resumable = true;
+        t.h.request.cut_records = LEG;
+        assert_int_equal(reading_go(&t, NULL), SDF_OK);
+        assert_bytes(&t.c.text, expected.data, expected.size);
+        assert_int_equal(buf_append(&cut, t.cut.data, t.cut.size), SDF_OK);
+        t.h.request.cut_end = buf_slice(&cut);
+        buf_clear(&t.c.text);
+        assert_int_equal(reading_go(&t, NULL), SDF_OK);
+        assert_bytes(&t.c.text, expected.data, expected.size);
+        reading_end(&t);
+        remove_file(path);
+        buf_free(&packed);
+        buf_free(&cut);
+    }
+    buf_free(&plain);
+    buf_free(&expected);
+}
+
 static void assert_fails(binary_test *t, int code, const char *part)
 {
     sdf_error *err = NULL;
@@ -158,8 +191,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_split_and_layout), cmocka_unit_test(cuts_give_the_same_records),
-        cmocka_unit_test(what_can_not_be),        cmocka_unit_test(a_record_beyond_the_budget),
-        cmocka_unit_test(an_empty_file),          cmocka_unit_test(sampling_reads_a_part),
+        cmocka_unit_test(a_rerun_of_a_compressed_leg), cmocka_unit_test(what_can_not_be),
+        cmocka_unit_test(a_record_beyond_the_budget),  cmocka_unit_test(an_empty_file),
+        cmocka_unit_test(sampling_reads_a_part),
     };
     return cmocka_run_group_tests_name("exec/binary", tests, NULL, NULL);
 }

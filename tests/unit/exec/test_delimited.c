@@ -370,22 +370,6 @@ static void long_rows_fail_clearly(void **state)
 
 /* ---- compressed ---- */
 
-static void compress(codec_kind kind, const buf *plain, buf *packed)
-{
-    encoder *e;
-    size_t used, made, at = 0;
-    uint8_t out[4096];
-    int rc;
-    assert_int_equal(encoder_new(kind, 0, &e, NULL), SDF_OK);
-    do {
-        rc = encoder_run(e, plain->data + at, plain->size - at, &used, out, sizeof out, &made, true, NULL);
-        assert_true(rc >= 0);
-        at += used;
-        assert_int_equal(buf_append(packed, out, made), SDF_OK);
-    } while (rc != SDF_END);
-    encoder_free(e);
-}
-
 static void compressed_files(void **state)
 {
     rng r = {23};
@@ -399,9 +383,7 @@ static void compressed_files(void **state)
         char *path = harness_file(packed.data, packed.size);
         reading t;
         rows_begin(&t, path, packed.size, true);
-        budget_init(&t.h.budget, 64u << 20);
-        t.pieces[0].split.codec = (uint8_t)kind;
-        t.pieces[0].split.length = UINT64_MAX;
+        reading_compressed(&t, kind, path, packed.size);
         t.h.stage.resumable = true;
         t.h.request.cut_records = 500;
         do {
