@@ -52,21 +52,18 @@ int lines_last(lines *l, size_t *count, sdf_error **err)
     return SDF_OK;
 }
 
-int lines_hold(lines *l, size_t size, sdf_error **err)
-{
-    int rc = SDF_OK;
-    while (!rc && reader_held(&l->reader) < size && !l->reader.ended)
-        rc = lines_fill(l, err);
-    return rc;
-}
-
 int lines_skip_mark(lines *l, sdf_error **err)
 {
     reader *r = &l->reader;
-    int rc = lines_hold(l, 3, err);
-    if (!rc && reader_held(r) >= 3 && memcmp(r->bytes + r->begin, "\xef\xbb\xbf", 3) == 0)
-        reader_skip(r, 3);
-    return rc;
+    int rc = SDF_OK;
+    while (!rc && reader_held(r) < 3 && !r->ended)
+        rc = lines_fill(l, err);
+    if (rc || reader_held(r) < 3 || memcmp(r->bytes + r->begin, "\xef\xbb\xbf", 3) != 0)
+        return rc;
+    reader_skip(r, 3);
+    /* The first line begins with the mark, so it is this range's even if that ends within the mark. */
+    r->stop = r->stop > r->at ? r->stop : r->at + 1;
+    return SDF_OK;
 }
 
 /* ---- stretches ---- */

@@ -40,8 +40,6 @@ int lines_find(lines *l, size_t room, size_t *count, sdf_error **err);
 int lines_last(lines *l, size_t *count, sdf_error **err);
 /* Skips the three bytes that some programs put in front of UTF-8. */
 int lines_skip_mark(lines *l, sdf_error **err);
-/* Has at least `size` bytes buffered, unless the file ends before. */
-int lines_hold(lines *l, size_t size, sdf_error **err);
 /* Position of a byte in the buffer, in the file. */
 static inline uint64_t lines_offset(const lines *l, const void *p)
 {

@@ -304,6 +304,32 @@ static void only_the_first_split_has_a_header(void **state)
     remove_file(path);
 }
 
+/* However early the first split ends. */
+static void a_mark_belongs_to_the_first_row(void **state)
+{
+    static const char text[] = "\xef\xbb\xbf\na,1\nb,2\n";
+    for (size_t from = 0; from < 2; from++) { /* with and without an empty line in front */
+        char rows[sizeof text];
+        size_t size = sizeof text - 1 - from;
+        memcpy(rows, text, 3);
+        memcpy(rows + 3, text + 3 + from, size - 3);
+        char *path = harness_file(rows, size);
+        for (size_t split = 1; split < size; split++) {
+            reading t;
+            rows_begin(&t, path, size, false);
+            reading_file(&t, 1, path, size);
+            t.pieces[0].split.length = t.pieces[1].split.offset = split;
+            t.pieces[1].split.length = size - split;
+            assert_int_equal(reading_go(&t, NULL), SDF_OK);
+            assert_collected(&t.c, "\x1f"
+                                   "a,1\x1e\x1f"
+                                   "b,2\x1e");
+            reading_end(&t);
+        }
+        remove_file(path);
+    }
+}
+
 /* ---- quotes that stay open ---- */
 
 static void assert_refused(const char *text, size_t size, bool multiline, uint64_t most, const char *part)
@@ -408,6 +434,7 @@ int main(void)
         cmocka_unit_test(forms_agree),
         cmocka_unit_test(headers),
         cmocka_unit_test(only_the_first_split_has_a_header),
+        cmocka_unit_test(a_mark_belongs_to_the_first_row),
         cmocka_unit_test(open_quotes_are_told),
         cmocka_unit_test(long_rows_fail_clearly),
         cmocka_unit_test(compressed_files),
