@@ -190,7 +190,7 @@ static void sampling_reads_a_part(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_split_and_layout), cmocka_unit_test(cuts_give_the_same_records),
+        cmocka_unit_test(every_split_and_layout),      cmocka_unit_test(cuts_give_the_same_records),
         cmocka_unit_test(a_rerun_of_a_compressed_leg), cmocka_unit_test(what_can_not_be),
         cmocka_unit_test(a_record_beyond_the_budget),  cmocka_unit_test(an_empty_file),
         cmocka_unit_test(sampling_reads_a_part),
