@@ -6,6 +6,7 @@
 
 #include "api/internal.h"
 
+#define TABLE_SHARE            32   /* a table of short records takes many times their bytes, and is not alone in a task */
 #define DEFAULT_PARTITIONS_MAX 1000 /* beyond, a host should mean it: a shuffle costs (maps x partitions) blocks */
 
 void context_job_ended(sdf_context *c, sdf_job *job)
@@ -177,6 +178,7 @@ static int make_driver(sdf_context *c, sdf_error **err)
     if (s->concurrency && s->concurrency < at_once)
         at_once = s->concurrency;
     c->concurrency = (uint32_t)at_once;
+    c->table_bytes = s->memory / (limits.slots_per_process ? limits.slots_per_process : 1) / TABLE_SHARE;
     if (at_once > DEFAULT_PARTITIONS_MAX / 2)
         at_once = DEFAULT_PARTITIONS_MAX / 2;
     c->default_partitions = s->partitions ? (uint32_t)s->partitions : (uint32_t)(at_once ? 2 * at_once : 1);

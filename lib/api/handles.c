@@ -72,12 +72,12 @@ int handle_check(const sdf_rdd *rdd, const char *what, sdf_error **err)
 
 const char *sdf_rdd_key_type(const sdf_rdd *rdd)
 {
-    return rdd ? rdd->node->key_type : "";
+    return rdd && !rdd->node->error ? rdd->node->key_type : "";
 }
 
 const char *sdf_rdd_value_type(const sdf_rdd *rdd)
 {
-    return rdd ? rdd->node->value_type : "";
+    return rdd && !rdd->node->error ? rdd->node->value_type : "";
 }
 
 const sdf_error *sdf_rdd_error(const sdf_rdd *rdd)

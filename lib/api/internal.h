@@ -58,6 +58,7 @@ struct sdf_context {
     char *scratch; /* a private folder, made and removed by the context */
     uint32_t default_partitions;
     uint32_t concurrency; /* tasks that run at once */
+    uint64_t table_bytes; /* of a side of a join that a task's memory surely holds as a table */
     uint32_t workers;     /* an sdf_scope: where the transport's workers are */
     pthread_t thread;
 

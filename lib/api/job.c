@@ -191,6 +191,7 @@ planner_config context_planner(sdf_context *c)
                             .split_bytes = c->settings.split_bytes,
                             .concurrency = c->concurrency,
                             .broadcast_bytes = c->settings.broadcast_bytes,
+                            .table_bytes = c->table_bytes,
                             .exchange = exchange_levels(c->settings.exchange),
                             .scope = c->workers,
                             .compression = c->settings.compression,

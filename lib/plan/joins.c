@@ -32,6 +32,7 @@ static bool is_small(const builder *b, const node *n, uint32_t side)
 {
     const segment *small = &info_of(b, n->parents[side])->seg, *big = &info_of(b, n->parents[!side])->seg;
     return can_hold(n, side) && small->known && small->estimate <= b->config->broadcast_bytes &&
+           (!b->config->table_bytes || small->estimate <= b->config->table_bytes) &&
            big->side_count < PLAN_SIDES_MAX && has_room(big);
 }
 
@@ -49,7 +50,7 @@ static node_join choose_by_size(builder *b, const node *n, sdf_error **err)
     } else {
         const char *why = n->how == PLAN_COGROUP_FULL ? "a full join can hold neither side as a table"
                           : sides[LEFT]->known || sides[RIGHT]->known
-                              ? "no side that could be held as a table is known to be within broadcast_bytes"
+                              ? "no side that could be held as a table is known to be within broadcast_bytes and a task's memory"
                               : "the size of neither side is known";
         rc = builder_choice(b, n, "partitioned", "%s", why);
     }

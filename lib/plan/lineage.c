@@ -229,7 +229,7 @@ void node_set_errors(node *n, plan_errors policy)
         error_set(&n->error, SDF_E_INVALID, "%s has no records that it could leave out", n->label);
         error_hint(&n->error, "text sources, operators that call a map, flat_map or filter function for each record, "
                               "and those by expressions take a policy for record errors");
-    } else if (n->refs > 1) {
+    } else if (n->refs > 1 || n->cache_stage) {
         error_set(&n->error, SDF_E_INVALID, "%s was used already; its policy for record errors can't change any more",
                   n->label);
         error_hint(&n->error, "set it right after the collection is made");
@@ -238,7 +238,8 @@ void node_set_errors(node *n, plan_errors policy)
         return;
     }
     error_at(&n->error, NULL, n->label);
-    become_error(n); /* without memory its types stay; n->error counts */
+    if (n->refs == 1) /* what was made from it stays good, and needs its types */
+        become_error(n); /* without memory its types stay; n->error counts */
 }
 
 void node_set_persist(node *n, bool persist, void (*drop)(void *user, uint32_t stage), void *user)

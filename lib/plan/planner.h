@@ -14,7 +14,8 @@ typedef struct planner_config {
     uint32_t partitions;      /* default of shuffles */
     uint64_t split_bytes;     /* default of sources */
     uint32_t concurrency;     /* tasks that run at once: small files are packed into about twice as many tasks */
-    uint64_t broadcast_bytes; /* a side known to be no larger is joined as a table */
+    uint64_t broadcast_bytes; /* a side known to be no larger is joined as a table, */
+    uint64_t table_bytes;     /* and has to be no larger than this, for the memory of a task; 0: any */
     uint32_t exchange;        /* levels of a shuffle: 1 or 2; 0: by the formula of exchange.c */
     uint32_t scope;           /* an sdf_scope, where the workers are: they must be able to read the sources; 0: any */
     const char *compression;

@@ -40,3 +40,27 @@ def test_empty_lines_before_the_header():
         file = write(f"{i}.csv", before + b"a,b\n1,2\n")
         with Api() as api:
             assert api.records(api.select(api.delimited(file), None, "$b")) == [(b"", b"2")], before
+
+
+# ---- memory ----
+
+def test_joins_chosen_for_the_memory():
+    """Sides within broadcast_bytes that would not fit a small task as a table are joined through a shuffle."""
+    for memory in ("8M", "64M"):
+        with Api(memory=memory) as api:
+            pairs = api.select(api.numbers(500_000), "value", "value")
+            assert api.count(api.join(pairs, pairs, None)) == 500_000
+            if memory == "8M":
+                says(api.count(api.join(pairs, pairs, api.options("join", strategy=3))), "SDF_E_NO_MEMORY", "partitioned join")
+
+
+# ---- handles ----
+
+def test_a_policy_that_comes_too_late():
+    """It spoils the handle, not what was made from it before."""
+    with Api() as api:
+        numbers = api.select(api.text_file(api.context, write("n.txt", b"1\n2\n"), None), None, "i64(value)")
+        more = api.select(numbers, None, "value + 1")
+        api.rdd_on_error(numbers, 1)
+        says(api.count(numbers), "SDF_E_INVALID", "was used already")
+        assert api.count(more) == 2
