@@ -112,6 +112,56 @@ static void test_options(void **state)
     sdf_context_close(c);
 }
 
+typedef union longer_options {
+    size_t struct_size;
+    sdf_text_options text;
+    sdf_binary_options binary;
+    sdf_delimited_options delimited;
+    sdf_sort_options sort;
+    sdf_join_options join;
+    sdf_save_options save;
+    unsigned char bytes[256];
+} longer_options;
+
+static sdf_rdd *made_with(sdf_context *c, sdf_rdd *n, int which, const longer_options *o)
+{
+    switch (which) {
+    case 0:
+        return sdf_text_file(c, "x", &o->text);
+    case 1:
+        return sdf_binary_file(c, "x", &o->binary);
+    case 2:
+        return sdf_delimited_file(c, "x", &o->delimited);
+    case 3:
+        return sdf_sort_by_key(n, &o->sort);
+    default:
+        return sdf_join(n, n, &o->join);
+    }
+}
+
+/* Every struct of options, of a newer host: what it sets beyond what is known here is refused, by the first byte. */
+static void test_longer_options(void **state)
+{
+    sdf_context *c = plain_context();
+    sdf_rdd *n = numbers(c, 3, 1);
+    static const size_t sizes[] = {sizeof(sdf_text_options), sizeof(sdf_binary_options), sizeof(sdf_delimited_options),
+                                   sizeof(sdf_sort_options), sizeof(sdf_join_options)};
+    for (int i = 0; i < 5; i++) {
+        longer_options o = {.bytes = {0}};
+        o.struct_size = sizes[i] + 1;
+        o.bytes[sizes[i]] = 1;
+        expect(sdf_rdd_error(made_with(c, n, i, &o)), SDF_E_VERSION, "_options");
+    }
+    longer_options o = {.bytes = {0}};
+    o.struct_size = sizeof(sdf_save_options) + 1;
+    o.bytes[sizeof(sdf_save_options)] = 1;
+    sdf_error *err = NULL;
+    assert_int_equal(sdf_save(n, "/nowhere/x", &o.save, &err), SDF_E_VERSION);
+    expect(err, SDF_E_VERSION, "sdf_save_options_init");
+    sdf_error_free(err);
+    sdf_context_close(c);
+}
+
 static void check_column_refused(sdf_context *c, const char *type, const sdf_column *values, uint64_t count,
                                  const char *part)
 {
@@ -211,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_null_everywhere),
         cmocka_unit_test(test_sticky_errors),
         cmocka_unit_test(test_options),
+        cmocka_unit_test(test_longer_options),
         cmocka_unit_test(test_columns),
         cmocka_unit_test(test_contexts_that_do_not_open),
         cmocka_unit_test(test_registered_too_late),
