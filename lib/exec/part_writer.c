@@ -119,18 +119,6 @@ int part_writer_large(part_writer *w, const void *data, size_t size, sdf_error *
     return SDF_OK;
 }
 
-int part_writer_put_escaped(part_writer *w, const sdf_slice *escaped, sdf_error **err)
-{
-    const uint8_t *p = escaped->data, *end = p + escaped->size;
-    int rc = SDF_OK;
-    while (!rc && p < end) {
-        const uint8_t *zero = memchr(p, 0, (size_t)(end - p)), *stop = zero ? zero + 1 : end;
-        rc = part_writer_put(w, p, (size_t)(stop - p), err);
-        p = zero ? stop + 1 : stop; /* ff follows a zero */
-    }
-    return rc;
-}
-
 /* Formatted in place if it fits, else in memory of its own. */
 int part_writer_put_text(part_writer *w, const char *type, const sdf_slice *raw, sdf_error **err)
 {

@@ -53,8 +53,6 @@ static inline int part_writer_put(part_writer *w, const void *data, size_t size,
     w->used += size;
     return SDF_OK;
 }
-/* The same with the bytes of an escaped item (sdf/key.h), unescaped. */
-int part_writer_put_escaped(part_writer *w, const sdf_slice *escaped, sdf_error **err);
 /* A value of any type as sdf_format writes it. */
 int part_writer_put_text(part_writer *w, const char *type, const sdf_slice *raw, sdf_error **err);
 /* Ends it: *ticket is malloc'd, *digest that of all bytes. */

@@ -300,6 +300,10 @@ static void test_record_error_policies(void **state)
     check_refused(bad, SDF_E_INVALID, "filter", "7");
     node_set_errors(text, PLAN_ERRORS_FAIL); /* it has been used */
     assert_int_equal(sdf_error_code(text->error), SDF_E_INVALID);
+    node *kept = make_op(PLAN_OP_FILTER, words, "filter", "keep");
+    kept->cache_stage = 9; /* what is there was made under another policy */
+    node_set_errors(kept, PLAN_ERRORS_SKIP);
+    check_refused(kept, SDF_E_INVALID, "filter", "can't change");
     RELEASE(words, text);
 }
 
