@@ -197,7 +197,7 @@ failure_class outcome_class(int status);
 
 /* ---- jobs.c ---- */
 job *job_find(const driver *d, uint32_t id);
-bool jobs_need(const driver *d, uint32_t stage); /* any of them */
+bool jobs_need(const driver *d, uint32_t stage);                       /* any of them */
 void jobs_count(driver *d, uint32_t stage, const driver_totals *more); /* for the driver, and all that need the stage */
 void jobs_uncount_errors(driver *d, uint32_t stage, uint64_t record_errors); /* of a commit that stands no longer */
 void job_task_done(driver *d, stage *s, uint32_t task);

@@ -137,11 +137,12 @@ static void choose_config(history *h)
     c->sched.backoff_max_ms = 500;
     c->sched.legs_max = 1000;
     h->forgets = world_pick(&w->shape, 2);
-    h->tidy = world_pick(&w->shape, 2);
+    h->tidy = world_pick(&w->shape, 2) && h->forgets;
     h->kill_at = world_pick(&w->shape, 15) == 0 ? 1 + world_pick(&w->shape, 200) : 0;
     for (uint32_t i = 0; i < h->job_count; i++) {
         h->jobs[i].must_succeed = h->must_succeed;
         h->jobs[i].cuts = c->cut_records || c->cut_after_ms;
+        h->jobs[i].bereft = h->tidy;
     }
 }
 

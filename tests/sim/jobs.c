@@ -184,6 +184,8 @@ static bool may_fail(const sim_job *j, const pipeline *p)
 {
     if (j->kind == JOB_SAVE && j->status == SDF_E_IO && sink_broke(j->uri))
         return true;
+    if (j->bereft && j->status == SDF_E_NOT_FOUND && j->world->injected)
+        return true;
     if (j->must_succeed && j->status != SDF_E_CANCELLED)
         return false;
     switch (j->status) {

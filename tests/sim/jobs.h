@@ -26,7 +26,8 @@ typedef struct sim_job {
     char uri[400];      /* SAVE */
     int64_t diverted;   /* SAVE: records that its own stages divert */
     bool submitted, over, cancelled, must_succeed;
-    bool cuts; /* tasks may go on in further legs */
+    bool cuts;   /* tasks may go on in further legs */
+    bool bereft; /* what its stages were made of may be dropped, and then they can't be made again */
     int status;
     char message[256];
     uint64_t records;

@@ -388,10 +388,14 @@ static void test_splitters_of_two_levels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pieces),        cmocka_unit_test(test_bad_producers),
-        cmocka_unit_test(test_index),         cmocka_unit_test(test_index_after_other_data),
-        cmocka_unit_test(test_refused_plans), cmocka_unit_test(test_wide_union),
-        cmocka_unit_test(test_broadcasts),    cmocka_unit_test(test_index_in_union),
+        cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_bad_producers),
+        cmocka_unit_test(test_index),
+        cmocka_unit_test(test_index_after_other_data),
+        cmocka_unit_test(test_refused_plans),
+        cmocka_unit_test(test_wide_union),
+        cmocka_unit_test(test_broadcasts),
+        cmocka_unit_test(test_index_in_union),
         cmocka_unit_test(test_splitters_of_two_levels),
     };
     return cmocka_run_group_tests_name("driver: graphs of stages", tests, NULL, NULL);
