@@ -17,7 +17,7 @@ static bool bzip2_is_magic(const uint8_t *head)
     return head[0] == 'B' && head[1] == 'Z' && head[2] == 'h' && head[3] >= '1' && head[3] <= '9';
 }
 
-static int bzip2_open(void *state, sdf_error **err)
+static int bzip2_open(void *state, uint64_t room, sdf_error **err)
 {
     return SDF_OK;
 }
@@ -74,7 +74,7 @@ const decoder_format bzip2_decoder = {
 };
 
 /* By bzip2's manual: 100 kB and 4 bytes for each of a block, and for compression 400 kB and 8. */
-uint64_t bzip2_decoder_cost(void)
+uint64_t bzip2_decoder_cost(uint64_t room)
 {
     return 100000 + 4 * UINT64_C(900000);
 }

@@ -9,7 +9,8 @@
 
 typedef struct format_entry {
     const char *name, *suffix;
-    uint64_t (*decoder_cost)(void), (*encoder_cost)(void);
+    uint64_t (*decoder_cost)(uint64_t room);
+    uint64_t (*encoder_cost)(void);
 } format_entry;
 
 static const format_entry formats[] = {
@@ -69,10 +70,10 @@ const char *codec_suffix(codec_kind kind)
     return entry_of(kind)->suffix;
 }
 
-uint64_t decoder_cost(codec_kind kind)
+uint64_t decoder_cost(codec_kind kind, uint64_t room)
 {
     const format_entry *f = entry_of(kind);
-    return f->decoder_cost != NULL ? f->decoder_cost() : 0;
+    return f->decoder_cost != NULL ? f->decoder_cost(room) : 0;
 }
 
 uint64_t encoder_cost(codec_kind kind)

@@ -20,12 +20,13 @@ const char *codec_name(codec_kind kind);
 const char *codec_suffix(codec_kind kind); /* ".gz"; "" for none */
 
 /* Memory that a decoder or encoder may take besides its owner's buffers, in bytes: what to charge to the budget before
- * it is made. A zstd frame that wants a larger window than a decoder's limit is SDF_E_LIMIT. */
-uint64_t decoder_cost(codec_kind kind);
+ * it is made. room: what a decoder should make do with if it can; one of zstd then takes frames with smaller windows
+ * only, and one that wants a larger window is SDF_E_LIMIT. */
+uint64_t decoder_cost(codec_kind kind, uint64_t room);
 uint64_t encoder_cost(codec_kind kind);
 
 typedef struct decoder decoder;
-int decoder_new(codec_kind kind, decoder **d, sdf_error **err);
+int decoder_new(codec_kind kind, uint64_t room, decoder **d, sdf_error **err); /* room: as decoder_cost was given */
 /* Takes some of in[0..in_size) and gives some of out[0..out_size). last: nothing comes behind this input. SDF_OK: go on
  * (with more input if all of it was used and `out` is not full); SDF_END: all members are whole, nothing is left (only
  * with `last`, or never). SDF_E_CORRUPT: not this format, damaged or cut short; the message says what, and

@@ -27,7 +27,7 @@ static const decoder_format *const formats[] = {
     [CODEC_BZIP2] = &bzip2_decoder,
 };
 
-int decoder_new(codec_kind kind, decoder **d, sdf_error **err)
+int decoder_new(codec_kind kind, uint64_t room, decoder **d, sdf_error **err)
 {
     if ((unsigned)kind >= sizeof formats / sizeof formats[0] || formats[kind] == NULL)
         return error_set(err, SDF_E_INVALID, "there is no decoder number %d", (int)kind);
@@ -35,7 +35,7 @@ int decoder_new(codec_kind kind, decoder **d, sdf_error **err)
     if (made == NULL)
         return error_no_memory(err);
     made->format = formats[kind];
-    int rc = made->format->open(made->state, err);
+    int rc = made->format->open(made->state, room, err);
     if (rc != SDF_OK) {
         decoder_free(made);
         return rc;

@@ -20,9 +20,8 @@ static inline void codec_io_advance(codec_io *io, size_t used, size_t made)
     io->out_left -= made;
 }
 
-#define CODEC_MAGIC_MAX       4
-#define CODEC_PIECE           (1u << 30) /* what is handed over at a time to libraries that count in 32 bits */
-#define CODEC_ZSTD_WINDOW_LOG 23         /* 8 MiB, what RFC 8878 asks every decoder to support */
+#define CODEC_MAGIC_MAX 4
+#define CODEC_PIECE     (1u << 30) /* what is handed over at a time to libraries that count in 32 bits */
 
 typedef struct decoder_format {
     const char *name;
@@ -30,8 +29,8 @@ typedef struct decoder_format {
     size_t magic_size; /* bytes that begin a member, so many as are enough to know it */
     bool padded;       /* zeros between and behind members mean nothing */
     bool (*is_magic)(const uint8_t *head);
-    int (*open)(void *state, sdf_error **err);  /* state is zeroed; close is called after a failure too */
-    int (*begin)(void *state, sdf_error **err); /* a member; its magic comes first */
+    int (*open)(void *state, uint64_t room, sdf_error **err); /* state is zeroed; close is called after a failure too */
+    int (*begin)(void *state, sdf_error **err);               /* a member; its magic comes first */
     /* Goes on until the input is used, the room is full or (SDF_END) the member is whole. SDF_E_CORRUPT and the like as
      * decoder_run. */
     int (*run)(void *state, codec_io *io, sdf_error **err);
@@ -47,7 +46,8 @@ typedef struct encoder_format {
 
 extern const decoder_format gzip_decoder, zstd_decoder, lz4_decoder, bzip2_decoder;
 extern const encoder_format gzip_encoder, zstd_encoder, lz4_encoder, bzip2_encoder;
-uint64_t gzip_decoder_cost(void), zstd_decoder_cost(void), lz4_decoder_cost(void), bzip2_decoder_cost(void);
+uint64_t gzip_decoder_cost(uint64_t room), zstd_decoder_cost(uint64_t room), lz4_decoder_cost(uint64_t room),
+    bzip2_decoder_cost(uint64_t room);
 uint64_t gzip_encoder_cost(void), zstd_encoder_cost(void), lz4_encoder_cost(void), bzip2_encoder_cost(void);
 
 /* "the gzip data is damaged: WHY" */

@@ -17,7 +17,7 @@ static bool gzip_is_magic(const uint8_t *head)
     return head[0] == 0x1f && head[1] == 0x8b && head[2] == 8;
 }
 
-static int gzip_open(void *state, sdf_error **err)
+static int gzip_open(void *state, uint64_t room, sdf_error **err)
 {
     gzip_reader *r = state;
     r->inflate = malloc(sizeof *r->inflate);
@@ -79,7 +79,7 @@ const decoder_format gzip_decoder = {
     .close = gzip_close,
 };
 
-uint64_t gzip_decoder_cost(void)
+uint64_t gzip_decoder_cost(uint64_t room)
 {
     return sizeof(struct inflate_state);
 }

@@ -23,7 +23,7 @@ static bool lz4_no_memory(size_t code)
     return strcmp(LZ4F_getErrorName(code), "ERROR_allocation_failed") == 0;
 }
 
-static int lz4_open(void *state, sdf_error **err)
+static int lz4_open(void *state, uint64_t room, sdf_error **err)
 {
     return LZ4F_isError(LZ4F_createDecompressionContext(state, LZ4F_VERSION)) ? error_no_memory(err) : SDF_OK;
 }
@@ -62,7 +62,7 @@ const decoder_format lz4_decoder = {
     .close = lz4_close,
 };
 
-uint64_t lz4_decoder_cost(void)
+uint64_t lz4_decoder_cost(uint64_t room)
 {
     return 2 * LZ4_BLOCK_MAX + LZ4_HISTORY + 4096;
 }

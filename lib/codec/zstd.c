@@ -9,7 +9,14 @@
 #include "base/wire.h"
 #include "codec/format.h"
 
-#define ZSTD_LEVEL 3
+#define ZSTD_LEVEL       3
+#define WINDOW_LOG_MOST  23 /* 8 MiB, what RFC 8878 asks every decoder to support */
+#define WINDOW_LOG_LEAST 17 /* as large as a block */
+
+typedef struct zstd_reader {
+    ZSTD_DCtx *context;
+    int window_log; /* the most that a frame may want */
+} zstd_reader;
 
 /* Frames, and frames to skip; not those of versions before 0.8, whose decoders know no limit. */
 static bool zstd_is_magic(const uint8_t *head)
@@ -18,31 +25,47 @@ static bool zstd_is_magic(const uint8_t *head)
     return magic == ZSTD_MAGICNUMBER || (magic & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START;
 }
 
-static int zstd_open(void *state, sdf_error **err)
+static int window_log(uint64_t room)
 {
-    ZSTD_DCtx **d = state;
-    *d = ZSTD_createDCtx();
-    if (*d == NULL || ZSTD_isError(ZSTD_DCtx_setParameter(*d, ZSTD_d_windowLogMax, CODEC_ZSTD_WINDOW_LOG)))
+    int log = WINDOW_LOG_MOST;
+    while (log > WINDOW_LOG_LEAST && ZSTD_estimateDStreamSize((size_t)1 << log) > room)
+        log--;
+    return log;
+}
+
+static int zstd_open(void *state, uint64_t room, sdf_error **err)
+{
+    zstd_reader *r = state;
+    r->window_log = window_log(room);
+    r->context = ZSTD_createDCtx();
+    if (r->context == NULL || ZSTD_isError(ZSTD_DCtx_setParameter(r->context, ZSTD_d_windowLogMax, r->window_log)))
         return error_no_memory(err);
     return SDF_OK;
 }
 
 static int zstd_begin(void *state, sdf_error **err)
 {
-    ZSTD_DCtx_reset(*(ZSTD_DCtx **)state, ZSTD_reset_session_only);
+    ZSTD_DCtx_reset(((zstd_reader *)state)->context, ZSTD_reset_session_only);
     return SDF_OK;
 }
 
-static int zstd_failed(size_t code, sdf_error **err)
+static int window_too_large(const zstd_reader *r, sdf_error **err)
+{
+    error_set(err, SDF_E_LIMIT, "the zstd data needs a window of more than %d KiB to be decompressed",
+              (1 << r->window_log) >> 10);
+    error_hint(err, r->window_log < WINDOW_LOG_MOST
+                        ? "give the task more memory (the setting \"memory\"), or compress it again at a lower level"
+                        : "compress it again without --long and --ultra");
+    return SDF_E_LIMIT;
+}
+
+static int zstd_failed(const zstd_reader *r, size_t code, sdf_error **err)
 {
     switch (ZSTD_getErrorCode(code)) {
     case ZSTD_error_memory_allocation:
         return error_no_memory(err);
     case ZSTD_error_frameParameter_windowTooLarge:
-        error_set(err, SDF_E_LIMIT, "the zstd data needs a window of more than %d MiB to be decompressed",
-                  (1 << CODEC_ZSTD_WINDOW_LOG) >> 20);
-        error_hint(err, "compress it again without --long and --ultra");
-        return SDF_E_LIMIT;
+        return window_too_large(r, err);
     case ZSTD_error_dictionary_wrong:
         return codec_damaged("zstd", "it needs a dictionary, which can't be given", err);
     default:
@@ -54,21 +77,22 @@ static int zstd_run(void *state, codec_io *io, sdf_error **err)
 {
     ZSTD_inBuffer in = {io->in, io->in_left, 0};
     ZSTD_outBuffer out = {io->out, io->out_left, 0};
-    size_t code = ZSTD_decompressStream(*(ZSTD_DCtx **)state, &out, &in);
+    const zstd_reader *r = state;
+    size_t code = ZSTD_decompressStream(r->context, &out, &in);
     codec_io_advance(io, in.pos, out.pos);
     if (ZSTD_isError(code))
-        return zstd_failed(code, err);
+        return zstd_failed(r, code, err);
     return code == 0 ? SDF_END : SDF_OK;
 }
 
 static void zstd_close(void *state)
 {
-    ZSTD_freeDCtx(*(ZSTD_DCtx **)state);
+    ZSTD_freeDCtx(((zstd_reader *)state)->context);
 }
 
 const decoder_format zstd_decoder = {
     .name = "zstd",
-    .state_size = sizeof(ZSTD_DCtx *),
+    .state_size = sizeof(zstd_reader),
     .magic_size = 4,
     .is_magic = zstd_is_magic,
     .open = zstd_open,
@@ -77,9 +101,9 @@ const decoder_format zstd_decoder = {
     .close = zstd_close,
 };
 
-uint64_t zstd_decoder_cost(void)
+uint64_t zstd_decoder_cost(uint64_t room)
 {
-    return ZSTD_estimateDStreamSize((size_t)1 << CODEC_ZSTD_WINDOW_LOG);
+    return ZSTD_estimateDStreamSize((size_t)1 << window_log(room));
 }
 
 /* ---- encoding ---- */

@@ -25,12 +25,12 @@ struct input_stream {
     bool ended;
 };
 
-/* The decoder and its buffer, charged before they are made. */
+/* The decoder and its buffer, charged before they are made. A fourth of the budget stays for those who read. */
 static int make_decoder(input_stream *s, codec_kind kind, sdf_error **err)
 {
-    uint64_t size = s->budget->limit / 16;
+    uint64_t size = s->budget->limit / 16, room = s->budget->limit - s->budget->limit / 4;
     size = size > STREAM_BUFFER ? STREAM_BUFFER : size < STREAM_BUFFER_LEAST ? STREAM_BUFFER_LEAST : size;
-    uint64_t cost = size + decoder_cost(kind);
+    uint64_t cost = size + decoder_cost(kind, room);
     int rc = budget_take(s->budget, cost, NULL, err);
     if (rc != SDF_OK) {
         error_prefix(err, "decompressing the input file \"%s\"", s->path);
@@ -41,7 +41,7 @@ static int make_decoder(input_stream *s, codec_kind kind, sdf_error **err)
     s->buffer = malloc(s->capacity);
     if (s->buffer == NULL)
         return error_no_memory(err);
-    return decoder_new(kind, &s->decoder, err);
+    return decoder_new(kind, room, &s->decoder, err);
 }
 
 int input_stream_open(const task_split *split, uint64_t offset, budget *b, input_stream **out, sdf_error **err)

@@ -100,7 +100,7 @@ static UNUSED int decode(codec_kind kind, const void *data, size_t size, buf *pl
     rng r = {seed};
     decoder *d;
     size_t at = 0, rounds = 0;
-    assert_int_equal(decoder_new(kind, &d, NULL), SDF_OK);
+    assert_int_equal(decoder_new(kind, UINT64_MAX, &d, NULL), SDF_OK);
     int rc = SDF_OK;
     while (rc == SDF_OK && plain->size <= most) {
         size_t in = piece(&r, in_piece), room = piece(&r, out_piece), used, made;

@@ -26,7 +26,7 @@ static void test_names(void **state)
         assert_int_equal(kind, k);
         snprintf(path, sizeof path, "x%s", codec_suffix((codec_kind)k));
         assert_int_equal(codec_of_path(path), k);
-        assert_int_equal(decoder_cost(kind) > 0, k != CODEC_NONE);
+        assert_int_equal(decoder_cost(kind, UINT64_MAX) > 0, k != CODEC_NONE);
         assert_int_equal(encoder_cost(kind) > 0, k != CODEC_NONE);
     }
     codec_kind kind;
@@ -36,7 +36,7 @@ static void test_names(void **state)
     sdf_error_free(err);
     decoder *d;
     encoder *e;
-    assert_int_equal(decoder_new(CODEC_NONE, &d, NULL), SDF_E_INVALID);
+    assert_int_equal(decoder_new(CODEC_NONE, UINT64_MAX, &d, NULL), SDF_E_INVALID);
     assert_int_equal(encoder_new((codec_kind)77, 0, &e, NULL), SDF_E_INVALID);
 }
 
@@ -275,7 +275,7 @@ static void test_empty_input(void **state)
         size_t used, made;
         char room[10];
         buf plain = text_of(100, 1), code = encoded_at_once(all_kinds[k], &plain);
-        assert_int_equal(decoder_new(all_kinds[k], &d, NULL), SDF_OK);
+        assert_int_equal(decoder_new(all_kinds[k], UINT64_MAX, &d, NULL), SDF_OK);
         for (size_t at = 0; at < 30; at++)
             for (int i = 0; i < 40; i++)
                 assert_int_equal(
@@ -322,7 +322,7 @@ static void test_cost(void **state)
             fail_msg("the encoder of %s holds %zu", codec_name(all_kinds[k]), most);
         most = 0;
         before = held();
-        assert_int_equal(decoder_new(all_kinds[k], &d, NULL), SDF_OK);
+        assert_int_equal(decoder_new(all_kinds[k], UINT64_MAX, &d, NULL), SDF_OK);
         uint64_t total = 0;
         size_t at = 0;
         for (int rc = SDF_OK; rc != SDF_END; at += used, total += made) {
@@ -332,7 +332,7 @@ static void test_cost(void **state)
         }
         decoder_free(d);
         assert_true(total >= 64 << 20);
-        if (most > decoder_cost(all_kinds[k]) + 4096)
+        if (most > decoder_cost(all_kinds[k], UINT64_MAX) + 4096)
             fail_msg("the decoder of %s holds %zu", codec_name(all_kinds[k]), most);
         buf_free(&stored);
     }

@@ -144,7 +144,7 @@ static void test_fails_for_good(void **state)
         decoder *d;
         size_t used, made;
         char room[100];
-        assert_int_equal(decoder_new(all_kinds[k], &d, NULL), SDF_OK);
+        assert_int_equal(decoder_new(all_kinds[k], UINT64_MAX, &d, NULL), SDF_OK);
         assert_int_equal(decoder_run(d, "nonsense", 8, &used, room, 100, &made, true, NULL), SDF_E_CORRUPT);
         for (int i = 0; i < 3; i++)
             assert_int_equal(decoder_run(d, "nonsense", 8, &used, room, 100, &made, true, NULL), SDF_E_CORRUPT);
@@ -178,7 +178,7 @@ static void test_windows(void **state)
     sdf_error *err = NULL;
     assert_int_equal(decode(CODEC_ZSTD, large.data, large.size, &got, 4 << 20, 0, 65536, 65536, NULL, &err),
                      SDF_E_LIMIT);
-    assert_non_null(strstr(sdf_error_text(err), "8 MiB"));
+    assert_non_null(strstr(sdf_error_text(err), "8192 KiB"));
     assert_non_null(strstr(sdf_error_text(err), "--long"));
     sdf_error_free(err);
     for (uint8_t version = 0x22; version < 0x28; version++) {
@@ -189,6 +189,34 @@ static void test_windows(void **state)
     buf_free(&small);
     buf_free(&large);
     buf_free(&got);
+}
+
+static int decode_within(uint64_t room, const buf *stored, sdf_error **err)
+{
+    static uint8_t out[4 << 20];
+    decoder *d;
+    size_t used, made;
+    assert_true(decoder_cost(CODEC_ZSTD, room) <= room);
+    assert_int_equal(decoder_new(CODEC_ZSTD, room, &d, NULL), SDF_OK);
+    int rc = decoder_run(d, stored->data, stored->size, &used, out, sizeof out, &made, true, err);
+    decoder_free(d);
+    return rc;
+}
+
+/* With little memory a decoder takes the windows that fit in it. */
+static void test_narrow_windows(void **state)
+{
+    buf small = windowed(21), large = windowed(23);
+    sdf_error *err = NULL;
+    assert_true(decoder_cost(CODEC_ZSTD, 6 << 20) > 4 << 20);
+    assert_int_equal(decode_within(6 << 20, &small, NULL), SDF_END);
+    assert_int_equal(decode_within(12 << 20, &large, NULL), SDF_END);
+    assert_int_equal(decode_within(6 << 20, &large, &err), SDF_E_LIMIT);
+    assert_non_null(strstr(sdf_error_text(err), "4096 KiB"));
+    assert_non_null(strstr(sdf_error_text(err), "memory"));
+    sdf_error_free(err);
+    buf_free(&small);
+    buf_free(&large);
 }
 
 /* A name without end, an extra field that is not there: nothing is kept of them. */
@@ -215,7 +243,8 @@ int main(void)
         cmocka_unit_test(test_cut_at_each_byte), cmocka_unit_test(test_each_bit),
         cmocka_unit_test(test_random_damage),    cmocka_unit_test(test_nonsense),
         cmocka_unit_test(test_other_formats),    cmocka_unit_test(test_fails_for_good),
-        cmocka_unit_test(test_windows),          cmocka_unit_test(test_endless_head),
+        cmocka_unit_test(test_windows),          cmocka_unit_test(test_narrow_windows),
+        cmocka_unit_test(test_endless_head),
     };
     return cmocka_run_group_tests_name("codec/damage", tests, NULL, NULL);
 }

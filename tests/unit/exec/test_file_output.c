@@ -212,7 +212,7 @@ static buf unpacked(codec_kind kind, const buf *packed)
     decoder *d;
     buf plain = BUF_EMPTY;
     size_t at = 0, used, made;
-    assert_int_equal(decoder_new(kind, &d, NULL), SDF_OK);
+    assert_int_equal(decoder_new(kind, UINT64_MAX, &d, NULL), SDF_OK);
     for (int rc = SDF_OK; rc == SDF_OK; at += used, plain.size += made) {
         assert_int_equal(buf_reserve(&plain, 1 << 16), SDF_OK);
         rc = decoder_run(d, packed->data + at, packed->size - at, &used, plain.data + plain.size, 1 << 16, &made, true,

@@ -205,10 +205,10 @@ static void test_budget(void **state)
         task_split split = make_file((codec_kind)kind, &plain);
         budget b;
         input_stream *s;
-        budget_init(&b, decoder_cost((codec_kind)kind));
+        budget_init(&b, decoder_cost((codec_kind)kind, 0));
         FAILS(SDF_E_NO_MEMORY, "decompressing the input file", input_stream_open(&split, 0, &b, &s, &err));
         assert_int_equal(b.used, 0);
-        budget_init(&b, decoder_cost((codec_kind)kind) * 16 / 15 + 4096);
+        budget_init(&b, decoder_cost((codec_kind)kind, 0) * 16 / 15 + 4096);
         OK(input_stream_open(&split, 0, &b, &s, &err));
         input_stream_close(s);
     }
