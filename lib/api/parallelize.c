@@ -115,6 +115,9 @@ static int column_ok(const char *side, const char *type, const sdf_column *c, ui
     if (c->struct_size < sizeof *c)
         return error_set(err, SDF_E_INVALID, "the column of %ss has a struct_size of %zu, not %zu", side,
                          c->struct_size, sizeof *c);
+    if (column_is_newer(c))
+        return error_set(err, SDF_E_VERSION, "the column of %ss has fields that this version of the library doesn't know",
+                         side);
     if (c->layout > SDF_LAYOUT_OFFSETS)
         return error_set(err, SDF_E_INVALID, "the column of %ss has no layout %u", side, c->layout);
     bool data = c->layout == SDF_LAYOUT_SLICES    ? c->slices != NULL
@@ -180,7 +183,9 @@ sdf_rdd *sdf_parallelize(sdf_context *context, const char *key_type, const char 
                                          .partitions = partitions ? partitions : context->default_partitions});
     if (!rdd || rdd->node->error)
         return rdd;
-    if (fill(context, rdd->node, keys, values, count, &rdd->node->error))
+    if (fill(context, rdd->node, keys, values, count, &rdd->node->error)) {
         error_at(&rdd->node->error, NULL, rdd->node->label);
+        node_become_error(rdd->node);
+    }
     return rdd;
 }

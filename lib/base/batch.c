@@ -22,6 +22,17 @@ size_t sdf_batch_count(const sdf_batch *batch)
     return batch ? batch->count : 0;
 }
 
+bool column_is_newer(const sdf_column *c)
+{
+    enum { MOST = 1024 }; /* no honest column is larger */
+    const uint8_t *tail = (const uint8_t *)c + sizeof *c;
+    size_t more = c->struct_size > sizeof *c ? c->struct_size - sizeof *c : 0;
+    for (size_t i = 0; i < more && i < MOST; i++)
+        if (tail[i])
+            return true;
+    return more > MOST;
+}
+
 const sdf_column *sdf_batch_column(const sdf_batch *batch, int side)
 {
     if (!batch || (side != SDF_KEY && side != SDF_VALUE))

@@ -2,6 +2,7 @@
 #ifndef BASE_BATCH_H
 #define BASE_BATCH_H
 
+#include <stdbool.h>
 #include <string.h>
 
 #include <sdf/record.h>
@@ -51,6 +52,9 @@ static inline void column_set_fixed(sdf_column *c, const void *data, uint32_t wi
     c->data = data;
     c->width = width;
 }
+
+/* A column of the host's uses fields that this version of the library does not know. */
+bool column_is_newer(const sdf_column *c);
 
 /* The column of records first.. of a larger one. */
 static inline sdf_column column_from(const sdf_column *c, size_t first)

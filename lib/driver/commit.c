@@ -34,9 +34,10 @@ static sdf_slice text_slice(const char *text)
 static int commit_counters(driver *d, const task_reply *r, commit *c, sdf_error **err)
 {
     for (uint32_t i = 0; i < r->counter_count; i++) {
-        counter *of = sum_named(d, r->counters[i].name);
-        if (!of)
-            return error_no_memory(err);
+        counter *of;
+        int rc = sum_named(d, r->counters[i].name, &of, err);
+        if (rc)
+            return rc;
         c->counters[c->counter_count++] = (commit_counter){of, r->counters[i].value};
     }
     return SDF_OK;

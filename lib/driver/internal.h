@@ -166,7 +166,7 @@ int pieces_fill(driver *d, const stage *s, uint32_t task, task_request *q, sdf_e
 void pieces_release(task_request *q);
 
 /* ---- sums.c ---- */
-counter *sum_named(driver *d, const char *name); /* made if it is not there. NULL: no memory */
+int sum_named(driver *d, const char *name, counter **out, sdf_error **err); /* made if it is not there */
 void driver_counters_add(const commit *c, bool take_back);
 void driver_counters_free(driver *d);
 

@@ -98,9 +98,9 @@ static void outcome_replied(driver *d, attempt *a, task_reply *r, const char *lo
     int rc = commit_new(d, r, &a->candidate, &error);
     if (!rc)
         rc = reply_whole(stage_find(d, a->stage), r, a->candidate, &error);
-    if (rc) { /* whatever became of its index: the next attempt makes another */
+    if (rc) { /* whatever became of its index: the next attempt makes another, but no smaller reply */
         error_prefix(&error, "reply of a worker");
-        outcome_failed(d, a, FAILURE_TRANSIENT, error, NULL);
+        outcome_failed(d, a, rc == SDF_E_LIMIT ? FAILURE_FATAL : FAILURE_TRANSIENT, error, NULL);
         return;
     }
     a->candidate->leg = a->leg;

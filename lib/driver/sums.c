@@ -4,6 +4,8 @@
 
 #include "driver/internal.h"
 
+#define SUMS_MAX 10000 /* names in a context */
+
 /* Where it is, or would be. */
 static uint32_t sum_place(const driver *d, const char *name, bool *found)
 {
@@ -22,28 +24,44 @@ static uint32_t sum_place(const driver *d, const char *name, bool *found)
     return *found ? high : low;
 }
 
-counter *sum_named(driver *d, const char *name)
+static int reserve(driver *d, const char *name, sdf_error **err)
+{
+    if (d->counter_count == SUMS_MAX) {
+        error_set(err, SDF_E_LIMIT, "there is no room for the accumulator \"%s\": there are %d already", name, SUMS_MAX);
+        error_hint(err, "use few, fixed names; count by a key with sdf_count_by_key or an aggregator instead");
+        return SDF_E_LIMIT;
+    }
+    if (d->counter_count < d->counter_room)
+        return SDF_OK;
+    uint32_t room = d->counter_room ? d->counter_room * 2 : 16;
+    counter **grown = realloc(d->counters, room * sizeof *grown);
+    if (!grown)
+        return error_no_memory(err);
+    d->counters = grown;
+    d->counter_room = room;
+    return SDF_OK;
+}
+
+int sum_named(driver *d, const char *name, counter **out, sdf_error **err)
 {
     bool found;
     uint32_t at = sum_place(d, name, &found);
-    if (found)
-        return d->counters[at];
-    if (d->counter_count == d->counter_room) {
-        uint32_t room = d->counter_room ? d->counter_room * 2 : 16;
-        counter **grown = realloc(d->counters, room * sizeof *grown);
-        if (!grown)
-            return NULL;
-        d->counters = grown;
-        d->counter_room = room;
+    if (found) {
+        *out = d->counters[at];
+        return SDF_OK;
     }
+    int rc = reserve(d, name, err);
+    if (rc)
+        return rc;
     size_t size = strlen(name) + 1;
     counter *c = calloc(1, sizeof *c + size);
     if (!c)
-        return NULL;
+        return error_no_memory(err);
     memcpy(c->name, name, size);
     memmove(d->counters + at + 1, d->counters + at, (d->counter_count++ - at) * sizeof *d->counters);
     d->counters[at] = c;
-    return c;
+    *out = c;
+    return SDF_OK;
 }
 
 /* A sum that leaves the range goes round, so that taking back stays exact. */

@@ -225,10 +225,8 @@ static const char *column_fault(const sdf_column *c)
 {
     if (c->struct_size < sizeof *c)
         return "struct_size of a column is not set";
-    const uint8_t *tail = (const uint8_t *)c + sizeof *c;
-    for (size_t i = 0; i < c->struct_size - sizeof *c && i < 1024; i++)
-        if (tail[i])
-            return "a column has fields that this version does not know";
+    if (column_is_newer(c))
+        return "a column has fields that this version does not know";
     switch (c->layout) {
     case SDF_LAYOUT_CONST:
         return c->size && !c->data ? "a constant column has a size but no data" : NULL;

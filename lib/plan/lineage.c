@@ -80,8 +80,7 @@ static int define(node *n, const node_spec *spec, sdf_error **err)
     return rc;
 }
 
-/* From now on it carries n->error. */
-static int become_error(node *n)
+int node_become_error(node *n)
 {
     return replace_text(&n->key_type, "") || replace_text(&n->value_type, "") ? SDF_E_NO_MEMORY : SDF_OK;
 }
@@ -104,7 +103,7 @@ node *node_new(const node_spec *spec)
     n->step = spec->step;
     n->count = spec->count;
     n->label = label_make(spec->operation, spec->id, spec->function);
-    if (!n->label || take_parents(n, spec) || (define(n, spec, &n->error) && become_error(n))) {
+    if (!n->label || take_parents(n, spec) || (define(n, spec, &n->error) && node_become_error(n))) {
         node_unref(n, NULL, NULL);
         return NULL;
     }
@@ -239,7 +238,7 @@ void node_set_errors(node *n, plan_errors policy)
     }
     error_at(&n->error, NULL, n->label);
     if (n->refs == 1) /* what was made from it stays good, and needs its types */
-        become_error(n); /* without memory its types stay; n->error counts */
+        node_become_error(n); /* without memory its types stay; n->error counts */
 }
 
 void node_set_persist(node *n, bool persist, void (*drop)(void *user, uint32_t stage), void *user)

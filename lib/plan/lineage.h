@@ -107,6 +107,8 @@ void node_unref(node *n, void (*drop)(void *user, uint32_t stage), void *user);
 /* Puts `name` in the place of the function in the label; NULL or "" leaves only "map#3". SDF_E_NO_MEMORY: unchanged. */
 int node_set_name(node *n, const char *name);
 
+/* From now on it carries n->error. SDF_E_NO_MEMORY: some of its types stay; the error counts. */
+int node_become_error(node *n);
 /* The policy for records that can't be made sense of. What has none of them (or was used already) gets an error. */
 void node_set_errors(node *n, plan_errors policy);
 /* Keep the records, or don't any longer: `drop` hears of the stage that held them. */

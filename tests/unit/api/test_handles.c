@@ -196,6 +196,17 @@ static void test_columns(void **state)
     check_column_refused(c, "i64", &col, 3, "layout");
     col.struct_size = 3;
     check_column_refused(c, "i64", &col, 3, "struct_size");
+    struct {
+        sdf_column known;
+        uint64_t unknown;
+    } longer = {.unknown = 0};
+    column_set_fixed(&longer.known, three, 8);
+    longer.known.struct_size = sizeof longer;
+    assert_null(sdf_rdd_error(sdf_parallelize(c, NULL, "i64", NULL, &longer.known, 3, 1)));
+    longer.unknown = 1;
+    sdf_rdd *newer = sdf_parallelize(c, NULL, "i64", NULL, &longer.known, 3, 1);
+    expect(sdf_rdd_error(newer), SDF_E_VERSION, "doesn't know");
+    assert_string_equal(sdf_rdd_value_type(newer), "");
     column_set_fixed(&col, three, 8);
     sdf_rdd *rdd = sdf_parallelize(c, "i46", "i64", &col, &col, 3, 1);
     assert_non_null(sdf_rdd_error(rdd));

@@ -222,11 +222,43 @@ static void test_second_job(void **state)
     rig_free(r);
 }
 
+/* Names are a context's for good: beyond what it holds the job fails, and says why. */
+static void test_too_many_names(void **state)
+{
+    enum { TASKS = 51, EACH = 200 }; /* 10200 names */
+    rig *r = begin(TASKS, PLAN_OUTPUT_COUNT);
+    for (uint32_t t = 0; t < TASKS && !r->jobs[1].over; t++) {
+        char names[EACH][16];
+        task_counter counters[EACH];
+        for (uint32_t i = 0; i < EACH; i++) {
+            snprintf(names[i], sizeof names[i], "n%02u.%03u", t, i);
+            counters[i] = (task_counter){names[i], 1};
+        }
+        rig_call *c = rig_last(r, 1, t);
+        buf index = BUF_EMPTY;
+        task_reply reply = rig_reply(c);
+        reply.counters = counters;
+        reply.counter_count = EACH;
+        rig_put(r, c, NULL);
+        rig_index(1, &index);
+        reply.index = buf_slice(&index);
+        reply.object_bytes = OBJECT_HEADER_BYTES + 100;
+        rig_answer_reply(r, c, &reply);
+        buf_free(&index);
+        rig_step(r);
+    }
+    assert_true(r->jobs[1].over);
+    assert_int_equal(r->jobs[1].status, SDF_E_LIMIT);
+    assert_non_null(strstr(sdf_error_message(r->jobs[1].error), "accumulator \"n50.000\""));
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sums), cmocka_unit_test(test_loser),      cmocka_unit_test(test_rerun),
         cmocka_unit_test(test_drop), cmocka_unit_test(test_second_job), cmocka_unit_test(test_over),
+        cmocka_unit_test(test_too_many_names),
     };
     return cmocka_run_group_tests_name("driver: counters", tests, NULL, NULL);
 }
