@@ -6,7 +6,7 @@
 
 #include "api/internal.h"
 
-#define TABLE_SHARE            32   /* a table of short records takes many times their bytes, and is not alone in a task */
+#define TABLE_SHARE            32 /* a table of short records takes many times their bytes, and is not alone in a task */
 #define DEFAULT_PARTITIONS_MAX 1000 /* beyond, a host should mean it: a shuffle costs (maps x partitions) blocks */
 
 void context_job_ended(sdf_context *c, sdf_job *job)

@@ -116,8 +116,8 @@ static int column_ok(const char *side, const char *type, const sdf_column *c, ui
         return error_set(err, SDF_E_INVALID, "the column of %ss has a struct_size of %zu, not %zu", side,
                          c->struct_size, sizeof *c);
     if (column_is_newer(c))
-        return error_set(err, SDF_E_VERSION, "the column of %ss has fields that this version of the library doesn't know",
-                         side);
+        return error_set(err, SDF_E_VERSION,
+                         "the column of %ss has fields that this version of the library doesn't know", side);
     if (c->layout > SDF_LAYOUT_OFFSETS)
         return error_set(err, SDF_E_INVALID, "the column of %ss has no layout %u", side, c->layout);
     bool data = c->layout == SDF_LAYOUT_SLICES    ? c->slices != NULL

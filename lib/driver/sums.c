@@ -27,7 +27,8 @@ static uint32_t sum_place(const driver *d, const char *name, bool *found)
 static int reserve(driver *d, const char *name, sdf_error **err)
 {
     if (d->counter_count == SUMS_MAX) {
-        error_set(err, SDF_E_LIMIT, "there is no room for the accumulator \"%s\": there are %d already", name, SUMS_MAX);
+        error_set(err, SDF_E_LIMIT, "there is no room for the accumulator \"%s\": there are %d already", name,
+                  SUMS_MAX);
         error_hint(err, "use few, fixed names; count by a key with sdf_count_by_key or an aggregator instead");
         return SDF_E_LIMIT;
     }

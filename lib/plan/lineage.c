@@ -237,7 +237,7 @@ void node_set_errors(node *n, plan_errors policy)
         return;
     }
     error_at(&n->error, NULL, n->label);
-    if (n->refs == 1) /* what was made from it stays good, and needs its types */
+    if (n->refs == 1)         /* what was made from it stays good, and needs its types */
         node_become_error(n); /* without memory its types stay; n->error counts */
 }
 

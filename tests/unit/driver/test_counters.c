@@ -256,8 +256,8 @@ static void test_too_many_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sums), cmocka_unit_test(test_loser),      cmocka_unit_test(test_rerun),
-        cmocka_unit_test(test_drop), cmocka_unit_test(test_second_job), cmocka_unit_test(test_over),
+        cmocka_unit_test(test_sums),           cmocka_unit_test(test_loser),      cmocka_unit_test(test_rerun),
+        cmocka_unit_test(test_drop),           cmocka_unit_test(test_second_job), cmocka_unit_test(test_over),
         cmocka_unit_test(test_too_many_names),
     };
     return cmocka_run_group_tests_name("driver: counters", tests, NULL, NULL);

@@ -255,9 +255,8 @@ static void test_shared_errors(void **state)
 {
     for (int spares = 0; spares < 3; spares++) { /* 2: to be shuffled for both sides */
         next_id = next_stage = 1;
-        node *a = words(), *again = spares == 2
-                                        ? make_cogroup(PLAN_COGROUP_SUBTRACT, a, a, "subtract_by_key", NULL, 0)
-                                        : make_union(a, a);
+        node *a = words(), *again = spares == 2 ? make_cogroup(PLAN_COGROUP_SUBTRACT, a, a, "subtract_by_key", NULL, 0)
+                                                : make_union(a, a);
         a->errors = spares ? PLAN_ERRORS_SKIP : PLAN_ERRORS_FAIL;
         planned p = plan_of(again, &collect);
         assert_int_equal(p.plan->stage_count, spares == 0 ? 1 : spares == 1 ? 2 : 4);
@@ -284,7 +283,8 @@ static void test_shared_rows(void **state)
         assert_non_null(f);
         fputs(i ? "x,y\n1,2\n" : "y,x\n1,2\n", f);
         assert_int_equal(fclose(f), 0);
-        csv[i] = make_files((plan_format){.kind = PLAN_FORMAT_DELIMITED, .delimiter = ',', .header = true}, names[i], 0);
+        csv[i] =
+            make_files((plan_format){.kind = PLAN_FORMAT_DELIMITED, .delimiter = ',', .header = true}, names[i], 0);
         csv[i]->errors = PLAN_ERRORS_SKIP;
     }
     node *rows = make_union(csv[0], csv[1]), *twice = make_union(rows, rows), *same = make_union(csv[0], csv[0]);
