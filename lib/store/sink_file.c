@@ -38,14 +38,17 @@ static void sink_free(file_sink *s)
 
 /* ---- begin ---- */
 
+static bool has_entry(const file_sink *s, const char *name)
+{
+    char *path = path_join(s->path, name);
+    bool has = path != NULL && access(path, F_OK) == 0;
+    free(path);
+    return has;
+}
+
 static int already_there(const file_sink *s, sdf_error **err)
 {
-    char *temporary = path_join(s->path, "_temporary"), *success = path_join(s->path, "_SUCCESS");
-    bool unfinished = !s->single && temporary != NULL && success != NULL && access(temporary, F_OK) == 0 &&
-                      access(success, F_OK) != 0;
-    free(temporary);
-    free(success);
-    if (unfinished) {
+    if (!s->single && !has_entry(s, "_SUCCESS") && (has_entry(s, "_temporary") || has_entry(s, "._SUCCESS"))) {
         error_set(err, SDF_E_EXISTS,
                   "the output \"%s\" is in use by another job, or was left unfinished by one that was killed", s->path);
         error_hint(err, "wait for that job, or remove the folder; or name another one");
@@ -250,23 +253,39 @@ static int sync_nested(const file_sink *s)
     return number;
 }
 
-static int write_success(const file_sink *s, const sdf_slice *manifest, sdf_error **err)
+static int remove_temporary(const file_sink *s, sdf_error **err)
 {
-    char *temp = path_join(s->path, "._SUCCESS"), *success = path_join(s->path, "_SUCCESS");
-    int number = temp != NULL && success != NULL ? write_synced(temp, manifest) : ENOMEM;
-    if (number == 0)
-        number = sync_nested(s);
+    int rc = path_remove_tree(s->temporary, NULL);
+    for (int tries = 1; rc != SDF_OK && tries < REMOVE_TRIES; tries++)
+        rc = path_remove_tree(s->temporary, tries + 1 == REMOVE_TRIES ? err : NULL);
+    return rc;
+}
+
+/* What lies in the folder is on the disk before the name that makes it count. 0, or an errno. */
+static int publish_success(const file_sink *s, const char *temp, const char *success)
+{
+    int number = sync_nested(s);
     if (number == 0)
         number = local_sync_folder(s->path);
     if (number == 0 && rename(temp, success) != 0)
         number = errno;
     if (number == 0)
         number = local_sync_folder(s->path);
+    return number == 0 ? local_sync_parent(s->path) : number;
+}
+
+/* At any moment a dead job's folder has _temporary or ._SUCCESS, from which the next one sees what it is. */
+static int write_success(const file_sink *s, const sdf_slice *manifest, sdf_error **err)
+{
+    char *temp = path_join(s->path, "._SUCCESS"), *success = path_join(s->path, "_SUCCESS");
+    int rc = SDF_OK, number = temp != NULL && success != NULL ? write_synced(temp, manifest) : ENOMEM;
     if (number == 0)
-        number = local_sync_parent(s->path);
+        rc = remove_temporary(s, err);
+    if (number == 0 && rc == SDF_OK)
+        number = publish_success(s, temp, success);
     free(temp);
     free(success);
-    return number == 0 ? SDF_OK : local_error(err, number, "can't finish the output \"%s\"", s->path);
+    return number == 0 ? rc : local_error(err, number, "can't finish the output \"%s\"", s->path);
 }
 
 static int name_single(file_sink *s, sdf_error **err)
@@ -290,14 +309,6 @@ static int name_single(file_sink *s, sdf_error **err)
     return number == 0 ? SDF_OK : local_error(err, number, "can't finish the output \"%s\"", s->path);
 }
 
-static int remove_temporary(const file_sink *s, sdf_error **err)
-{
-    int rc = path_remove_tree(s->temporary, NULL);
-    for (int tries = 1; rc != SDF_OK && tries < REMOVE_TRIES; tries++)
-        rc = path_remove_tree(s->temporary, tries + 1 == REMOVE_TRIES ? err : NULL);
-    return rc;
-}
-
 static void sink_abort(void *self, void *output);
 
 static int sink_finish(void *self, void *output, const sdf_slice *manifest, sdf_error **err)
@@ -309,9 +320,7 @@ static int sink_finish(void *self, void *output, const sdf_slice *manifest, sdf_
         if (rc == SDF_OK)
             remove_temporary(s, NULL); /* the output is whole; what can't be removed is hidden */
     } else {
-        rc = remove_temporary(s, err);
-        if (rc == SDF_OK)
-            rc = write_success(s, manifest, err);
+        rc = write_success(s, manifest, err);
     }
     if (rc == SDF_OK)
         sink_free(s);

@@ -408,6 +408,12 @@ static void test_killed_between_steps(void **state)
             output_abort(out);
     }
     assert_int_equal(entries(in_scratch("died/0-7")), 2);
+    /* In the middle of the last step: the parts lie there, the manifest has no name yet. */
+    output *out;
+    assert_int_equal(mkdir(in_scratch("died/late"), 0777), 0);
+    write_file(in_scratch("died/late/part-00000"), "text\n");
+    write_file(in_scratch("died/late/._SUCCESS"), "{}");
+    FAILS(SDF_E_EXISTS, "left unfinished", output_begin(in_scratch("died/late"), "j2", false, &out, &err));
 }
 
 /* A single file is there, whole, or not at all; a dead job is in nobody's way. */
