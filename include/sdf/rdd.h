@@ -35,8 +35,9 @@ SDF_API sdf_rdd *sdf_rdd_set_name(sdf_rdd *rdd, const char *name);
 
 /* What becomes of a record that a source or operator can't make sense of: a field that is no number, a row with an
  * unclosed quote, or a map, flat_map or filter function that returns sdf_fail. Such records are always counted: metric
- * "record_errors", and accumulator "sdf.errors.OPERATOR". Diverted ones are written as JSON lines (source, offset,
- * operator, reason, record) to the folder "_errors" in the output of the job, so only a save can run them. */
+ * "record_errors", and accumulator "sdf.errors.OPERATOR", once however many read the collection in a job. Diverted ones
+ * are written as JSON lines (source, offset, operator, reason, record) to the folder "_errors" in the output of the
+ * job, so only a save can run them. */
 typedef enum sdf_errors { SDF_ERRORS_FAIL = 0, SDF_ERRORS_SKIP = 1, SDF_ERRORS_DIVERT = 2 } sdf_errors;
 /* Sets the policy of the source or operator that made this handle (default: fail), before anything is made from it or
  * run. What has no such records (a sort, a batch function) carries an error then. Returns rdd. Since: 0.2 */
@@ -94,7 +95,7 @@ SDF_API sdf_rdd *sdf_zip_with_index(sdf_rdd *rdd);
 /* The records are computed once, when first wanted, and kept in the store for later jobs, until sdf_unpersist or the
  * last handle goes. (What a shuffle has written is kept anyway.) Returns rdd. Since: 0.2 */
 SDF_API sdf_rdd *sdf_persist(sdf_rdd *rdd);
-/* Lets go of what sdf_persist keeps. Returns rdd. Since: 0.2 */
+/* Lets go of what sdf_persist keeps; jobs that were submitted before still have it. Returns rdd. Since: 0.2 */
 SDF_API sdf_rdd *sdf_unpersist(sdf_rdd *rdd);
 
 /* ---- by key; partitions 0: those of the parent if it is partitioned by key already, else the default. What is

@@ -23,9 +23,10 @@ SDF_API int sdf_unbroadcast(sdf_context *context, const char *name, sdf_error **
  * hands them on. */
 SDF_API int sdf_task_broadcast(const sdf_task *task, const char *name, sdf_slice *bytes, sdf_error **err);
 
-/* In a function: adds to a number. Counted once for each task, when it is committed, however many attempts it took.
- * Names as for broadcasts, at most 200 of them in a task; "sdf." is the library's. SDF_OK, or an error that the
- * function must hand on. */
+/* In a function: adds to a number. Counted once for each task, when it is committed, however many attempts it took. A
+ * collection that is used more than once may be computed, and counted, by several stages and jobs: sdf_persist keeps
+ * it. Names as for broadcasts, at most 200 of them in a task and 10000 in a context; "sdf." is the library's. SDF_OK,
+ * or an error that the function must hand on. */
 SDF_API int sdf_accumulate(sdf_out *out, const char *name, int64_t delta);
 /* The sum over all committed tasks of the context so far. SDF_E_NOT_FOUND if nothing was ever added: *value is 0.
  * Since: 0.2 */
