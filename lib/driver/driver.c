@@ -267,6 +267,7 @@ static int driver_out_of_memory(driver *d, sdf_error **err)
 
 int driver_step(driver *d, int timeout_ms, sdf_error **err)
 {
+    uint32_t active = d->active;
     pump(d);
     int64_t now = driver_now(d);
     if (d->timer_ms && now >= d->timer_ms) {
@@ -283,6 +284,8 @@ int driver_step(driver *d, int timeout_ms, sdf_error **err)
         if (timeout_ms < 0 || left < timeout_ms)
             timeout_ms = (int)left;
     }
+    if (d->active < active) /* whoever waits for what has ended already (a worker can't be started) hears of it now */
+        timeout_ms = 0;
     int rc = d->config.transport->ops->poll(d->config.transport->self, timeout_ms, err);
     pump(d);
     if (d->failed)

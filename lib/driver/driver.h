@@ -94,7 +94,8 @@ int driver_submit(driver *d, const driver_job *job, sdf_error **err); /* copied 
 void driver_cancel(driver *d, uint32_t job);
 bool driver_job_needs(const driver *d, uint32_t job, uint32_t stage); /* of a job that is not done */
 
-/* Runs what can be run and waits at most timeout_ms (-1: until something happens or driver_wake). */
+/* Runs what can be run and waits at most timeout_ms (-1: until something happens or driver_wake); not at all once a job
+ * has ended. */
 int driver_step(driver *d, int timeout_ms, sdf_error **err);
 void driver_wake(driver *d); /* any thread */
 /* Jobs that are not done. */

@@ -53,6 +53,13 @@ def test_unknown_uris():
     fails("wordcount", "--store", "flie:/tmp", file, says=["flie", "file"])
 
 
+def test_no_such_worker():
+    """The job has failed before anybody could begin to wait for a worker: it must not be waited for."""
+    file = write("a", b"x")
+    for _ in range(10):
+        fails("wordcount", "--transport", "process:2?command=no-such-program", file, says=["no-such-program", "command="], timeout=10)
+
+
 def test_store_out_of_reach():
     fails("wordcount", "--transport", "process:2", "--store", "mem:", write("a", b"x"), says=["mem:", "process:2", "file:"])
 
