@@ -38,7 +38,7 @@ typedef struct part_writer {
     uint64_t charged;
 } part_writer;
 
-/* The writer is zeroed before; after a failure part_writer_abort is still due. */
+/* The writer is zeroed before; after a failure part_writer_close is still due. */
 int part_writer_open(part_writer *w, task_env *env, const part_place *place, sdf_error **err);
 /* Writes out what is in the buffer. */
 int part_writer_flush(part_writer *w, sdf_error **err);
