@@ -30,7 +30,9 @@ static int refuse_column(const expr *e, const char *columns, sdf_error **err)
             *at++ = '\0';
     }
     const char *near = error_nearest(e->text.data, names, count);
-    if (near)
+    if (!*columns)
+        error_hint(err, "the files have no rows, and so no header that names columns: name them in the options");
+    else if (near)
         error_hint(err, "did you mean $%s?", near);
     else if (copy)
         error_hint(err, "the columns are: %.120s%s%s%s", names[0], count > 1 ? ", " : "", count > 1 ? names[1] : "",

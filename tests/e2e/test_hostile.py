@@ -49,6 +49,15 @@ def test_empty_lines_before_the_header():
             assert api.records(api.select(api.delimited(file), None, "$b")) == [(b"", b"2")], before
 
 
+def test_columns_that_are_not_there():
+    with Api() as api:
+        says(api.count(api.where(api.delimited(write("a.csv", b"alpha,beta\n1,2\n")), "$alhpa = '1'")), "SDF_E_NOT_FOUND", "did you mean $alpha")
+        says(api.count(api.where(api.delimited(write("b.csv", b"")), "$alpha = '1'")), "SDF_E_NOT_FOUND", "no header")
+        assert api.count(api.where(api.delimited(write("c.csv", b""), columns="alpha"), "$alpha = '1'")) == 0
+        both = write("h/1.csv", b"a,b\n1,2\n") + "\n" + write("h/2.csv", b"b,a\n1,2\n")
+        says(api.count(api.delimited(both)), "SDF_E_CORRUPT", path("h/2.csv"), "column 1", '"b"', '"a"')
+
+
 # ---- memory ----
 
 def test_joins_chosen_for_the_memory():
@@ -247,6 +256,16 @@ def test_single_file_that_comes_to_exist():
 
 
 # ---- jobs in flight ----
+
+def test_workers_that_can_not_start():
+    """Whatever goes wrong at once is told at once."""
+    for command, words in ((path("nowhere"), "could not start"), ("/bin/false", "exited with code 1"), ("/bin/cat", "hello")):
+        with Api(f"process:2?command={command}", "file:" + path("store")) as api:
+            job = api.attempt("submit_count", api.numbers(10))
+            says(api.attempt("job_wait", job, 20_000), words)
+            api.job_free(job)
+
+
 
 def test_cancelled_beside_others():
     """Jobs that share stages: one is cancelled, what they keep comes and goes, the others are right."""
