@@ -86,8 +86,7 @@ static void fail_each(action act, int other_code)
     (void)countdown;
     (void)live;
     (void)other_code;
-    (void)act;
-    skip();
+    (void)act; /* it has run once, with all the memory there is */
 #endif
 }
 
@@ -235,15 +234,19 @@ static int name_it(void)
     return node_set_name(lineage[WORDS], "a name of some length, which needs memory");
 }
 
+/* What two others read is kept, or, since it leaves out bad records, written down for the job. */
 static void with_lineage(action act)
 {
-    assert_int_equal(make_all(lineage), SDF_OK);
-    node_set_persist(lineage[ONES], true, NULL, NULL);
-    config.exchange = 2;
-    assert_int_equal(act(), SDF_OK);
-    fail_each(act, SDF_E_NO_MEMORY);
-    config.exchange = 1;
-    release_all(lineage);
+    for (int kept = 0; kept < 2; kept++) {
+        assert_int_equal(make_all(lineage), SDF_OK);
+        node_set_persist(lineage[ONES], kept, NULL, NULL);
+        lineage[ONES]->errors = kept ? PLAN_ERRORS_FAIL : PLAN_ERRORS_SKIP;
+        config.exchange = 2;
+        assert_int_equal(act(), SDF_OK);
+        fail_each(act, SDF_E_NO_MEMORY);
+        config.exchange = 1;
+        release_all(lineage);
+    }
 }
 
 static void test_plan(void **state)
