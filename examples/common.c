@@ -229,7 +229,7 @@ int example_open(example *x, int argc, char **argv, const char *usage, example_o
     x->inputs = argv + optind;
     x->input_count = argc - optind;
     if (!rc && x->input_count < min_inputs)
-        rc = example_usage(x, "%s", "no input is named");
+        rc = example_usage(x, "%s", x->input_count ? "an argument is missing" : "no input is named");
     if (!rc && x->input_count > max_inputs)
         rc = example_usage(x, "\"%s\" is one input too many", x->inputs[max_inputs]);
     if (!rc)

@@ -73,12 +73,13 @@ def call(function, *args):
 
 
 def register_batch(name, function, out_key="bytes", out_value="bytes"):
-    """Registers a batch function: function(batch, out) is called with up to 128 records and returns a status."""
+    """Registers a batch function: function(batch, out) is called with up to 128 records and returns a status
+    (None: SDF_OK)."""
 
     @ffi.callback("sdf_batch_fn", onerror=lambda kind, error, trace: None, error=lib.SDF_E_USER)
     def batch(records, out, _state):
         try:
-            return function(records, out)
+            return function(records, out) or lib.SDF_OK
         except Exception as e:  # to the library's error, not to standard error
             return lib.sdf_fail(out, f"{type(e).__name__}: {e}".encode())
 

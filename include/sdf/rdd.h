@@ -47,7 +47,8 @@ SDF_API sdf_rdd *sdf_rdd_on_error(sdf_rdd *rdd, int errors);
 
 /* Calls a map function for each record, which emits exactly one. */
 SDF_API sdf_rdd *sdf_map(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
-/* Calls a map function for each record, which emits any number. */
+/* Calls a map function for each record, which emits any number. The library has "sdf.words", (word, 1) for each word of
+ * a text (i64; words are parted by blanks, tabs and the like), and "sdf.split_words", (null, word). */
 SDF_API sdf_rdd *sdf_flat_map(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);
 /* Keeps the records of which a filter function says 1. */
 SDF_API sdf_rdd *sdf_filter(sdf_rdd *rdd, const char *function, const void *arg, size_t arg_size);

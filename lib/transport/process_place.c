@@ -20,7 +20,8 @@
 #define END_WAIT_US     100000
 #define END_HALVES_MOST 6
 
-#define NO_HELLO_HINT "does main() call sdf_worker_requested() before anything else?"
+#define NO_HELLO_HINT                                                                                                  \
+    "does main() call sdf_worker_requested() before anything else? An interpreter needs its script: process:N?command="
 #define KILLED_HINT   "something ends the workers as they start: is there memory for them?"
 
 void graveyard_visit(graveyard *g)
