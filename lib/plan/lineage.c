@@ -16,7 +16,7 @@ bool node_is_wide(const node *n)
     return n->kind >= NODE_AGGREGATE;
 }
 
-bool node_is_source(const node *n)
+static bool is_source(const node *n)
 {
     return n->kind <= NODE_RANGE;
 }
@@ -73,7 +73,7 @@ static int define(node *n, const node_spec *spec, sdf_error **err)
         rc = error_set(err, SDF_E_LIMIT, "%u partitions are more than the %u that are allowed", n->partitions,
                        PLAN_TASKS_MAX);
     } else {
-        rc = node_is_source(n) ? node_define_source(n, spec, err) : node_fit(n, spec, err);
+        rc = is_source(n) ? node_define_source(n, spec, err) : node_fit(n, spec, err);
     }
     if (rc)
         error_at(err, NULL, n->label);

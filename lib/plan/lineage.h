@@ -125,7 +125,6 @@ int node_forget(node *target, const uint32_t *stages, uint32_t count, void (*dro
 
 /* It reads a shuffle: its parents end in a stage of their own. */
 bool node_is_wide(const node *n);
-bool node_is_source(const node *n);
 
 /* ---- define.c ---- */
 /* Checks what a source was given and fills it in. The error says what is wrong; node_new names the node. */
