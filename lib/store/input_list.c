@@ -178,9 +178,9 @@ static int add_line(file_list *list, const char *manifest, const char *line)
 
 static int add_lines(file_list *list, const char *manifest, char *text, size_t size)
 {
-    size_t number = 0;
+    size_t number = 0, mark = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* of UTF-8: no name */
     int rc = SDF_OK;
-    for (char *line = text, *end = text + size; rc == SDF_OK && line < end;) {
+    for (char *line = text + mark, *end = text + size; rc == SDF_OK && line < end;) {
         char *stop = memchr(line, '\n', (size_t)(end - line));
         char *next = stop != NULL ? stop + 1 : end;
         stop = stop != NULL ? stop : end;

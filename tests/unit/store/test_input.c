@@ -168,6 +168,7 @@ static void test_manifests(void **state)
     snprintf(text, sizeof text, "%s\n%s", in_scratch("d/z"), manifest("one"));
     assert_string_equal(listed(text), "d/z m/one");
     char plain[600];
+    assert_string_equal(listed(manifest("\xef\xbb\xbfone\r\n")), "m/one");
     snprintf(plain, sizeof plain, "manifest:file:%s", in_scratch("m/list.txt"));
     assert_string_equal(listed(plain), "m/one");
 }
