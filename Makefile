@@ -67,7 +67,7 @@ PROPERTY := $(BUILD)/tests/property/sdf-property
 HELPER_T := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/programs/*.c))
 BENCH_T  := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 
-.PHONY: help all lib examples setup setup-test demo test check unit sim property e2e checks soak bench install uninstall clean
+.PHONY: help all lib examples setup setup-test demo test test-programs check unit sim property e2e checks soak bench install uninstall clean
 .DEFAULT_GOAL := all
 
 help:
@@ -144,7 +144,9 @@ $(BUILD)/bench/%: $(BUILD)/bench/%.o $(INTERNAL)
 	$(call say,LD)
 	$(CC) $(LDFLAGS) -o $@ $< $(INTERNAL) $(LIBS)
 
-# ---- the two commands of a new machine ----
+# ---- the two commands of a new machine: what they build they build on all cores, tests run one after another ----
+
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 setup:
 	@scripts/setup.sh build
@@ -153,17 +155,20 @@ setup-test:
 	@scripts/setup.sh build test
 
 demo: setup
-	@$(MAKE) --no-print-directory -s $(BUILD)/examples/wordcount
+	@$(MAKE) $(JOBS) --no-print-directory -s $(BUILD)/examples/wordcount
 	@$(BUILD)/examples/wordcount --transport process:$$(nproc) --store file:$(BUILD)/demo-store \
 	    --progress --summary --top 20 "$(INPUT)"
 
 test: setup-test
+	@$(MAKE) $(JOBS) --no-print-directory all test-programs
 	@$(MAKE) --no-print-directory check
 
 # ---- tests ----
 
 check: all unit sim property e2e checks
 	@echo "all tests passed"
+
+test-programs: $(UNIT_T) $(SIM) $(PROPERTY) $(HELPER_T)
 
 unit: $(UNIT_T)
 	@set -e; for t in $(UNIT_T); do echo "== $${t#$(BUILD)/}"; $$t; done
