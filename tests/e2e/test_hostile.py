@@ -7,7 +7,8 @@ import signal
 import time
 
 from capi import Api
-from support import BUILD, children, path, run, start, wait_for, write
+from support import BUILD, SANITIZE, Skip, children, path, read_parts, run, start, wait_for, write
+from test_failures import watch_memory
 
 
 def says(got, *parts):
@@ -68,6 +69,24 @@ def test_joins_chosen_for_the_memory():
             assert api.count(api.join(pairs, pairs, None)) == 500_000
             if memory == "8M":
                 says(api.count(api.join(pairs, pairs, api.options("join", strategy=3))), "SDF_E_NO_MEMORY", "partitioned join")
+
+
+def test_joins_stay_within_the_budget():
+    """One hot key, and keys of half a megabyte, on both sides."""
+    if SANITIZE:
+        raise Skip("a sanitizer has memory of its own")
+    hot = write("hot.txt", b"".join(b"%s\t%s%d\n" % (b"hot" if i % 10 else b"k%d" % i, b"v" * 60, i) for i in range(300_000)))
+    few = write("few.txt", b"".join(b"%s\t%d\n" % (b"hot" if i < 4 else b"k%d" % i, i) for i in range(300)))
+    giant = write("giant.txt", b"".join(b"%s%d\t%d\n" % (b"K" * 500_000, i % 30, i) for i in range(60)))
+    for memory in (8, 64):
+        for transport in ("process:2", "threads:2"):
+            for left, right, lines in ((hot, few, 4 * 270_000 + 30_000 + 296 - 29), (giant, giant, 120)):
+                out = path(f"out-{memory}-{transport[0]}-{os.path.basename(left)}")
+                peak, (_, err) = watch_memory(start(
+                    "join", "--transport", transport, "--store", f"file:{path('store')}", "--memory", f"{memory}M", "--partitions", "4", "--how", "full",
+                    "--set", "broadcast_bytes=0", "--output", out, left, right))
+                assert read_parts(out).count(b"\n") == lines, err
+                assert peak <= (memory + 48) * 1024, f"join {transport} --memory {memory}M used {peak / 1024:.0f} MB"
 
 
 # ---- handles ----
