@@ -73,7 +73,7 @@ def test_taxi_counts_what_it_skips():
 
 def test_taxi_mistakes():
     good = write("a.csv", tables.trips(14, 10))
-    for args, words in [(["Q9", good], "Q9"), (["Q6", good], "--weather"), (["Q1"], "input"),
+    for args, words in [(["Q9", good], "Q9"), (["Q6", good], "--weather"), (["Q1"], "argument"),
                         (["Q1", write("b.csv", b"a,b,dropoff_longitud\n1,2,3\n")], "dropoff_longitud"),
                         (["Q5", good, "--green", good], "lpep_pickup_datetime")]:
         p = subprocess.run([example("taxi"), *args], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
