@@ -8,7 +8,7 @@
 #include "api/internal.h"
 #include "spec/type.h"
 
-#define FEW          100000              /* elements that a heap keeps for take_ordered; more are sorted */
+#define FEW          10000               /* elements that a heap keeps for take_ordered; more are sorted */
 #define MOST         (UINT64_C(1) << 31) /* that take_ordered gives */
 #define NUMBER_BYTES 8
 

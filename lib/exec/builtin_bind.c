@@ -44,6 +44,8 @@ int exec_bind_aggregator(const function **fn, const char *value_type, const sdf_
         return buf_append(bound, arg->data, arg->size) ? error_no_memory(err) : SDF_OK;
     if (begins(name, "sdf.each"))
         rc = each_bind(value_type, arg, &name, bound, result, err);
+    else if (arg->size && !(*fn)->def.open)
+        rc = error_set(err, SDF_E_INVALID, "\"%s\" takes no argument, and one of %zu bytes was given", name, arg->size);
     else if (buf_append(bound, arg->data, arg->size))
         rc = error_no_memory(err);
     if (!rc && begins(name, "sdf.each") && !(*fn = registry_find(name, NULL, err)))

@@ -71,7 +71,7 @@ static int fit_condition(node *n, sdf_error **err)
     int rc = check_expression(n, 0, &type, err);
     if (rc)
         return rc;
-    if (strcmp(type, "bool") && strcmp(type, SDF_NULL)) {
+    if (strcmp(type, "bool")) {
         error_set(err, SDF_E_TYPE, "%s: the condition is of type %s, not bool", n->label, type);
         error_hint(err, "compare it with something: ... != 0");
         return SDF_E_TYPE;

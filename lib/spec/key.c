@@ -13,6 +13,8 @@
 
 static int put(void *buffer, size_t capacity, size_t *length, const void *data, size_t size)
 {
+    if (!length || (!buffer && capacity))
+        return SDF_E_INVALID;
     size_t at = *length;
     *length += size;
     if (at > capacity || capacity - at < size)
@@ -86,7 +88,7 @@ int sdf_key_put_bytes(void *buffer, size_t capacity, size_t *length, const sdf_s
         p = stop;
     }
     rc |= put_byte(buffer, capacity, length, 0);
-    return rc ? SDF_E_LIMIT : SDF_OK;
+    return !length || (!buffer && capacity) ? SDF_E_INVALID : rc ? SDF_E_LIMIT : SDF_OK;
 }
 
 int sdf_key_begin_tuple(void *buffer, size_t capacity, size_t *length)
@@ -150,8 +152,8 @@ static int next_bytes(const uint8_t *p, const uint8_t *end, const uint8_t **stop
 
 int sdf_key_next(sdf_slice *rest, int64_t *i64, double *f64, int *exact, sdf_slice *bytes)
 {
-    const uint8_t *p = rest->data;
-    if (!rest->size)
+    const uint8_t *p = rest ? rest->data : NULL;
+    if (!rest || !rest->size)
         return SDF_ITEM_END;
     const uint8_t *end = p + rest->size, *stop = p + 1;
     int kind = *p;
@@ -179,7 +181,7 @@ int sdf_key_next(sdf_slice *rest, int64_t *i64, double *f64, int *exact, sdf_sli
 
 size_t sdf_key_unescape(const sdf_slice *escaped, void *out)
 {
-    const uint8_t *p = escaped->data, *end = p + escaped->size;
+    const uint8_t *p = escaped && out ? escaped->data : NULL, *end = p ? p + escaped->size : NULL;
     uint8_t *to = out;
     while (p < end) {
         const uint8_t *zero = memchr(p, 0, (size_t)(end - p));

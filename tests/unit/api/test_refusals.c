@@ -209,6 +209,18 @@ static void test_diverting_needs_a_save(void **state)
     sdf_context_close(c);
 }
 
+static void test_arguments_and_conditions(void **state)
+{
+    (void)state;
+    sdf_context *c = plain_context();
+    sdf_rdd *halves = sdf_select(numbers(c, 10, 1), "value % 2", "value");
+    expect_error(sdf_rdd_error(sdf_aggregate_by_key(halves, "sdf.mean", "x", 1, 0)), SDF_E_INVALID,
+                 "takes no argument");
+    assert_null(sdf_rdd_error(sdf_aggregate_by_key(halves, "sdf.mean", NULL, 0, 0)));
+    expect_error(sdf_rdd_error(sdf_where(halves, "null")), SDF_E_TYPE, "condition");
+    sdf_context_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_delimited),
         cmocka_unit_test(test_saves),
         cmocka_unit_test(test_diverting_needs_a_save),
+        cmocka_unit_test(test_arguments_and_conditions),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -278,12 +278,30 @@ static void random_bytes_never_lead_astray(void **state)
     }
 }
 
+static void null_places_are_refused(void **state)
+{
+    (void)state;
+    uint8_t out[32];
+    size_t length = 0;
+    sdf_slice bytes = {"a\0b", 3};
+    assert_int_equal(sdf_key_put_i64(out, sizeof out, NULL, 1), SDF_E_INVALID);
+    assert_int_equal(sdf_key_put_bytes(out, sizeof out, NULL, &bytes), SDF_E_INVALID);
+    assert_int_equal(sdf_key_put_bytes(NULL, 5, &length, &bytes), SDF_E_INVALID);
+    assert_int_equal(sdf_key_begin_tuple(NULL, 5, &length), SDF_E_INVALID);
+    length = 0;
+    assert_int_equal(sdf_key_put_bytes(NULL, 0, &length, &bytes), SDF_E_LIMIT); /* only measures */
+    assert_int_equal(length, 6);
+    assert_int_equal(sdf_key_next(NULL, NULL, NULL, NULL, NULL), SDF_ITEM_END);
+    assert_int_equal(sdf_key_unescape(NULL, out), 0);
+    assert_int_equal(sdf_key_unescape(&bytes, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_vector_goes_both_ways),    cmocka_unit_test(memcmp_is_the_order_of_all_pairs),
         cmocka_unit_test(partitions_are_the_frozen_ones), cmocka_unit_test(what_is_not_canonical_is_refused),
-        cmocka_unit_test(random_bytes_never_lead_astray),
+        cmocka_unit_test(random_bytes_never_lead_astray), cmocka_unit_test(null_places_are_refused),
     };
     return cmocka_run_group_tests_name("spec/key", tests, NULL, NULL);
 }
